@@ -1,0 +1,393 @@
+/**
+ * The allocator of a device's memory, which nobody needs to tell what is dead.
+ *
+ * Requests of at most 4 KB are cut one after the other from slabs of 64 KB. All pieces of a slab share one owner object, so
+ * that a piece costs no more than its JavaScript object. A slab becomes free when no storage holds its owner any more:
+ * one small tensor that lives on pins 64 KB.
+ *
+ * Larger requests get an extent of whole kilobytes and are their own owners.
+ *
+ * Note [Budget of the collector]: The heap counts the bytes that were allocated, less those given back by `free`, since
+ * the last collection. When they pass a budget, it weakens its references to all owners, has the engine collect in the
+ * same job (Note [Collection in synchronous code]), and releases the memory of owners that are gone. What is dead but not
+ * yet collected is thus bounded by the budget. A collection costs time in proportion to the program's JavaScript
+ * objects, so the budget follows the measured cost: it aims at 5 % of the run time, within 32 MB and the greater of
+ * 256 MB and half of what is alive; where even that means more than 25 % it goes up to a quarter of the device's memory.
+ *
+ * Without a synchronous collector owners are weakly held from the start, and their memory is released after collections
+ * that the engine makes on its own. The engine does not see how much memory hangs on the small objects, so the heap shows it:
+ * for each piece of the budget it allocates an (untouched) ArrayBuffer of the same size, and drops it at the next collection.
+ */
+import { OutOfMemoryError, TorchError } from "../../base/errors.ts";
+import type { Allocation, HostMemory, MemoryStats } from "../backend.ts";
+import { onCollection, synchronousCollector } from "./collector.ts";
+import { binCount, binOf, type ExtentKind, Extents, kept, large, roundUnits, slab } from "./extents.ts";
+import { type Arena, ArenaViews, pageSize } from "./memory.ts";
+
+const unitBits = 10;
+const unit = 1 << unitBits;
+/** Requests up to this size share slabs. */
+export const smallBytes = 4096;
+export const slabBytes = 65536;
+const slabUnits = slabBytes / unit;
+
+const megabyte = 2 ** 20;
+const firstBudget = 128 * megabyte;
+const minimumBudget = 32 * megabyte;
+const ordinaryBudget = 256 * megabyte;
+const growthStep = 16 * megabyte;
+const leastKeptBytes = 64 * megabyte;
+
+/** What `alloc` returns. A large piece is its own owner, a small one is owned by its slab, which is a piece too. */
+class Piece implements Allocation {
+  /** Negative once the memory is gone; only `free` makes it so while the piece can still be reached. */
+  ptr: number;
+  readonly owner: Piece;
+
+  constructor(ptr: number, owner: Piece | null) {
+    this.ptr = ptr;
+    this.owner = owner ?? this;
+  }
+}
+
+export interface HeapOptions {
+  /** Finds the function that collects in the same job, or null where there is none. Called when first needed. */
+  readonly collector?: () => (() => void) | null;
+}
+
+export class Heap {
+  readonly host: HostMemory;
+  private readonly views: ArenaViews;
+  private readonly arena: Arena;
+  private readonly extents: Extents = new Extents(pageSize / unit);
+
+  // The slab that small pieces are cut from, where it is free from, and the piece that was cut last.
+  private slab: Piece | null = null;
+  private bump = 0;
+  private slabEnd = 0;
+  private last = -1;
+
+  // Owners. New ones are held strongly until the next collection, as most of what `free` takes never needs a WeakRef.
+  // `refs[i]` is the owner of the extent at unit `refUnits[i]`, or null; the table of the extents has i + 1 at u + 1.
+  private fresh: Piece[] = [];
+  private refs: (WeakRef<Piece> | null)[] = [];
+  private refUnits: number[] = [];
+
+  /** What `free` took, for the next request of the same size; a list for each bin of the extents. */
+  private readonly kept: Piece[][] = Array.from({ length: binCount }, () => []);
+  private keptBytes = 0;
+
+  private readonly findCollector: () => (() => void) | null;
+  /** Undefined until first needed. */
+  private collector: (() => void) | null | undefined = undefined;
+  private ballast: ArrayBuffer[] = [];
+
+  // Bytes. `since`: allocated less freed since the last collection; `live`: what was alive then. Without the slab in use.
+  private since = 0;
+  private live = 0;
+  private peak = 0;
+  private budget = firstBudget;
+
+  private allocations = 0;
+  private collections = 0;
+  /** Milliseconds: of one collection, averaged, and the end of the last one. */
+  private gcTime = 0;
+  private lastCollection: number = performance.now();
+
+  constructor(arena: Arena, options: HeapOptions = {}) {
+    this.arena = arena;
+    this.views = new ArenaViews(arena.buffer);
+    this.host = this.views;
+    this.findCollector = options.collector ?? synchronousCollector;
+    this.extents.extend(arena.buffer.byteLength / unit);
+  }
+
+  /** Memory that is not initialised; a multiple of 16 as its address, of 1024 above {@link smallBytes}. Never address 0. */
+  alloc(nbytes: number): Allocation {
+    if (nbytes <= smallBytes && nbytes > 0 && (nbytes | 0) === nbytes) {
+      const ptr = this.bump;
+      const end = ptr + ((nbytes + 15) & ~15);
+      if (end <= this.slabEnd) {
+        this.bump = end;
+        this.last = ptr;
+        this.allocations++;
+        return new Piece(ptr, this.slab);
+      }
+    }
+    return this.allocSlowly(nbytes);
+  }
+
+  private allocSlowly(nbytes: number): Allocation {
+    if (!Number.isInteger(nbytes) || nbytes < 0) throw new TorchError(`cannot allocate ${nbytes} bytes`);
+    if (nbytes > smallBytes) return this.allocLarge(nbytes);
+    // An object of no bytes has an address of its own, too.
+    if (nbytes === 0) return this.alloc(1);
+    this.openSlab();
+    return this.alloc(nbytes);
+  }
+
+  private allocLarge(nbytes: number): Piece {
+    const units = roundUnits(Math.ceil(nbytes / unit));
+    const piece = this.kept[binOf(units)]?.pop();
+    if (piece !== undefined) {
+      const u = piece.ptr >>> unitBits;
+      const bytes = this.extents.sizeOf(u) * unit;
+      this.extents.setKind(u, large);
+      this.keptBytes -= bytes;
+      this.since += bytes;
+      this.allocations++;
+      return piece;
+    }
+    const u = this.takeExtent(units, large, nbytes);
+    const fresh = new Piece(u * unit, null);
+    this.track(fresh);
+    this.since += this.extents.sizeOf(u) * unit;
+    this.allocations++;
+    return fresh;
+  }
+
+  private openSlab(): void {
+    const u = this.takeExtent(slabUnits, slab, slabBytes);
+    const full = this.slab;
+    if (full !== null) {
+      const used = this.bump - full.ptr;
+      this.extents.table[(full.ptr >>> unitBits) + 2] = used;
+      this.since += used;
+      this.track(full);
+    }
+    this.slab = new Piece(u * unit, null);
+    this.bump = u * unit;
+    this.slabEnd = u * unit + slabBytes;
+    this.last = -1;
+  }
+
+  /**
+   * Takes back what only the caller holds. The next request of the same size gets the very same piece, so that a pair of
+   * calls costs no new owner. Of small pieces only the one cut last is reused; the others wait for their slab.
+   */
+  free(allocation: Allocation): void {
+    const piece = allocation.owner;
+    if (!(piece instanceof Piece)) throw new TorchError("free: this memory belongs to another device");
+    const u = piece.ptr >>> unitBits;
+    const tag = (this.extents.table[u] as number) & 3;
+    if (tag === slab) {
+      if (piece === this.slab && allocation.ptr === this.last) {
+        this.notePeak();
+        this.bump = this.last;
+        this.last = -1;
+      }
+      return;
+    }
+    if (piece.ptr < 0 || piece.ptr !== allocation.ptr || tag !== large)
+      throw new TorchError("free: not allocated, or freed twice");
+    this.notePeak();
+    const bytes = this.extents.sizeOf(u) * unit;
+    this.since -= bytes;
+    this.extents.setKind(u, kept);
+    this.kept[binOf(this.extents.table[u + 2] as number)]?.push(piece);
+    this.keptBytes += bytes;
+    if (this.keptBytes > leastKeptBytes && this.keptBytes * 4 > this.live + this.since) this.flushKept();
+  }
+
+  memoryStats(): MemoryStats {
+    this.notePeak();
+    return {
+      allocated_bytes: this.allocated(),
+      peak_allocated_bytes: this.peak,
+      reserved_bytes: this.arena.buffer.byteLength,
+      allocations: this.allocations,
+      collections: this.collections,
+    };
+  }
+
+  private allocated(): number {
+    return this.live + this.since + (this.slab === null ? 0 : this.bump - this.slab.ptr);
+  }
+
+  private notePeak(): void {
+    const allocated = this.allocated();
+    if (allocated > this.peak) this.peak = allocated;
+  }
+
+  // Room.
+
+  private takeExtent(units: number, kind: ExtentKind, nbytes: number): number {
+    const available = this.arena.maximumBytes - pageSize;
+    if (units * unit > available) throw this.outOfMemory(nbytes);
+    if (this.since > this.budget) this.relieve();
+    let u = this.extents.take(units, kind);
+    if (u >= 0) return u;
+    this.flushKept();
+    u = this.extents.take(units, kind);
+    if (u < 0 && this.grow(units)) u = this.extents.take(units, kind);
+    if (u >= 0) return u;
+    this.collect();
+    u = this.extents.take(units, kind);
+    if (u < 0 && this.grow(units)) u = this.extents.take(units, kind);
+    if (u < 0) throw this.outOfMemory(nbytes);
+    return u;
+  }
+
+  private grow(units: number): boolean {
+    const size = this.arena.buffer.byteLength;
+    const missing = (units - this.extents.freeAtEnd()) * unit;
+    const least = size + Math.ceil(missing / pageSize) * pageSize;
+    if (least > this.arena.maximumBytes) return false;
+    const ample = Math.min(Math.max(least, size + growthStep), this.arena.maximumBytes);
+    for (const bytes of [ample, least]) {
+      try {
+        this.arena.grow(bytes);
+      } catch {
+        continue;
+      }
+      this.views.refresh(this.arena.buffer);
+      this.extents.extend(bytes / unit);
+      return true;
+    }
+    return false;
+  }
+
+  private outOfMemory(nbytes: number): OutOfMemoryError {
+    const hint =
+      this.collector === null
+        ? " Here, memory that is no longer in use is only recovered while the program awaits something."
+        : "";
+    return new OutOfMemoryError(
+      `DefaultCPUAllocator: can't allocate memory: you tried to allocate ${nbytes} bytes. ` +
+        `${this.allocated()} bytes are in use, of at most ${this.arena.maximumBytes}.${hint}`,
+    );
+  }
+
+  // Owners.
+
+  private track(piece: Piece): void {
+    if (this.collector === null) this.weaken(piece);
+    else this.fresh.push(piece);
+  }
+
+  private weaken(piece: Piece): void {
+    const u = piece.ptr >>> unitBits;
+    this.refs.push(new WeakRef(piece));
+    this.refUnits.push(u);
+    this.extents.table[u + 1] = this.refs.length;
+  }
+
+  private weakenFresh(): void {
+    for (const piece of this.fresh) if (piece.ptr >= 0) this.weaken(piece);
+    this.fresh = [];
+  }
+
+  private flushKept(): void {
+    if (this.keptBytes === 0) return;
+    for (const list of this.kept) {
+      for (const piece of list) {
+        const u = piece.ptr >>> unitBits;
+        const ref = this.extents.table[u + 1] as number;
+        if (ref > 0) this.refs[ref - 1] = null;
+        // The entry in `fresh`, if it has one, is thereby void.
+        piece.ptr = -1;
+        this.extents.release(u);
+      }
+      list.length = 0;
+    }
+    this.keptBytes = 0;
+  }
+
+  /** Releases the memory of all owners whose WeakRefs are cleared. */
+  private sweep(): void {
+    this.notePeak();
+    const { refs, refUnits } = this;
+    const { table } = this.extents;
+    this.live += this.since;
+    this.since = 0;
+    let count = 0;
+    for (let i = 0; i < refs.length; i++) {
+      const ref = refs[i] as WeakRef<Piece> | null;
+      if (ref === null) continue;
+      const u = refUnits[i] as number;
+      if (ref.deref() === undefined) {
+        const tag = table[u] as number;
+        this.live -= (tag & 3) === slab ? (table[u + 2] as number) : (tag >>> 2) * unit;
+        this.extents.release(u);
+      } else {
+        refs[count] = ref;
+        refUnits[count] = u;
+        count++;
+        table[u + 1] = count;
+      }
+    }
+    refs.length = count;
+    refUnits.length = count;
+  }
+
+  /** Releases what is dead, as far as that can be known now. */
+  collect(): void {
+    const collector = this.readyCollector();
+    this.flushKept();
+    if (collector === null) {
+      this.sweep();
+      return;
+    }
+    this.weakenFresh();
+    collector();
+    this.sweep();
+    this.collections++;
+  }
+
+  private readyCollector(): (() => void) | null {
+    if (this.collector === undefined) {
+      this.collector = this.findCollector();
+      if (this.collector === null) {
+        this.weakenFresh();
+        onCollection(() => {
+          this.ballast = [];
+          this.flushKept();
+          this.sweep();
+          this.collections++;
+        });
+      }
+    }
+    return this.collector;
+  }
+
+  /** The budget is used up: see Note [Budget of the collector]. */
+  private relieve(): void {
+    if (this.readyCollector() === null) {
+      this.ballast.push(new ArrayBuffer(this.since));
+      this.live += this.since;
+      this.since = 0;
+      this.budget = minimumBudget;
+      return;
+    }
+    const start = performance.now();
+    const allocated = this.since;
+    const runTime = Math.max(start - this.lastCollection, 0.01);
+    this.collect();
+    const end = performance.now();
+    this.gcTime = this.gcTime === 0 ? end - start : 0.5 * (this.gcTime + end - start);
+    this.lastCollection = end;
+    // What will be allocated while the program runs as long as one collection takes.
+    const perCollection = (allocated / runTime) * this.gcTime;
+    const ordinary = Math.max(ordinaryBudget, this.live / 2);
+    this.budget = Math.max(
+      Math.min(Math.max(perCollection / 0.05, minimumBudget), ordinary),
+      Math.min(perCollection / 0.25, this.arena.maximumBytes / 4),
+    );
+  }
+
+  /** Throws if the heap contradicts itself; for tests. */
+  verify(): void {
+    let bytes = 0;
+    let keptBytes = 0;
+    for (const { unit: u, units, kind } of this.extents.verify()) {
+      if (kind === large) bytes += units * unit;
+      else if (kind === kept) keptBytes += units * unit;
+      else if (kind === slab) {
+        const used = this.slab?.ptr === u * unit ? this.bump - u * unit : (this.extents.table[u + 2] as number);
+        bytes += used;
+      }
+    }
+    if (bytes !== this.allocated()) throw new Error(`${this.allocated()} bytes counted, ${bytes} found`);
+    if (keptBytes !== this.keptBytes) throw new Error(`${this.keptBytes} kept bytes counted, ${keptBytes} found`);
+  }
+}
