@@ -156,7 +156,7 @@ export function polygamma(n: number, x: number): number {
     return sign * -1 * reflected - cotDerivative(n, x);
   }
   for (; y < 20 + n; y++) sum += factorial / y ** (n + 1);
-  if (y === Infinity) return 0 * sign;
+  if (y === Infinity) return 0;
   let term = (factorial * (n + 1)) / 2 / y ** (n + 2);
   let tail = factorial / n / y ** n + factorial / 2 / y ** (n + 1);
   for (let k = 1; k <= 9; k++) {
