@@ -69,11 +69,13 @@ function weakObject(): WeakRef<object> {
 
 /**
  * Calls `listener`, in a job of its own, after each collection that the engine makes by itself and that clears WeakRefs.
+ * A registry that nobody holds is collected with all its callbacks: keep what is returned.
  */
-export function onCollection(listener: () => void): void {
+export function onCollection(listener: () => void): object {
   const registry = new FinalizationRegistry(() => {
     registry.register({}, 0);
     listener();
   });
   registry.register({}, 0);
+  return registry;
 }

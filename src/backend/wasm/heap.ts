@@ -35,6 +35,8 @@ const megabyte = 2 ** 20;
 const firstBudget = 128 * megabyte;
 const minimumBudget = 32 * megabyte;
 const ordinaryBudget = 256 * megabyte;
+/** Bytes per millisecond. Programs that seem to allocate faster than memory can be written do not use what they allocate. */
+const fastestAllocation = 4e6;
 const growthStep = 16 * megabyte;
 const leastKeptBytes = 64 * megabyte;
 
@@ -81,6 +83,8 @@ export class Heap {
   /** Undefined until first needed. */
   private collector: (() => void) | null | undefined = undefined;
   private ballast: ArrayBuffer[] = [];
+  /** Held for its own sake. */
+  private observer: object | null = null;
 
   // Bytes. `since`: allocated less freed since the last collection; `live`: what was alive then. Without the slab in use.
   private since = 0;
@@ -335,17 +339,15 @@ export class Heap {
   }
 
   private readyCollector(): (() => void) | null {
-    if (this.collector === undefined) {
-      this.collector = this.findCollector();
-      if (this.collector === null) {
-        this.weakenFresh();
-        onCollection(() => {
-          this.ballast = [];
-          this.flushKept();
-          this.sweep();
-          this.collections++;
-        });
-      }
+    if (this.collector === undefined) this.collector = this.findCollector();
+    if (this.collector === null && this.observer === null) {
+      this.weakenFresh();
+      this.observer = onCollection(() => {
+        this.ballast = [];
+        this.flushKept();
+        this.sweep();
+        this.collections++;
+      });
     }
     return this.collector;
   }
@@ -353,10 +355,7 @@ export class Heap {
   /** The budget is used up: see Note [Budget of the collector]. */
   private relieve(): void {
     if (this.readyCollector() === null) {
-      this.ballast.push(new ArrayBuffer(this.since));
-      this.live += this.since;
-      this.since = 0;
-      this.budget = minimumBudget;
+      this.showPressure();
       return;
     }
     const start = performance.now();
@@ -367,12 +366,23 @@ export class Heap {
     this.gcTime = this.gcTime === 0 ? end - start : 0.5 * (this.gcTime + end - start);
     this.lastCollection = end;
     // What will be allocated while the program runs as long as one collection takes.
-    const perCollection = (allocated / runTime) * this.gcTime;
+    const perCollection = Math.min(allocated / runTime, fastestAllocation) * this.gcTime;
     const ordinary = Math.max(ordinaryBudget, this.live / 2);
     this.budget = Math.max(
       Math.min(Math.max(perCollection / 0.05, minimumBudget), ordinary),
       Math.min(perCollection / 0.25, this.arena.maximumBytes / 4),
     );
+  }
+
+  private showPressure(): void {
+    try {
+      this.ballast.push(new ArrayBuffer(Math.min(this.since, ordinaryBudget)));
+    } catch {
+      // The system has nothing left: the engine has noticed.
+    }
+    this.live += this.since;
+    this.since = 0;
+    this.budget = minimumBudget;
   }
 
   /** Throws if the heap contradicts itself; for tests. */

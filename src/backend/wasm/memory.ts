@@ -56,14 +56,13 @@ export function canShareMemory(): boolean {
   return typeof SharedArrayBuffer === "function" && globalThis.crossOriginIsolated !== false;
 }
 
-/** One WebAssembly.Memory, shared if possible, as worker threads need it. */
+/** One WebAssembly.Memory, by default shared if possible, as worker threads need it. */
 export class WasmArena implements Arena {
   readonly memory: WebAssembly.Memory;
   readonly maximumBytes: number;
 
   /** Grows to 4 GiB at most, or to the largest size for which the system has addresses to reserve (phones may lack them). */
-  constructor(maximumBytes: number = maximumPages * pageSize) {
-    const shared = canShareMemory();
+  constructor(maximumBytes: number = maximumPages * pageSize, shared: boolean = canShareMemory()) {
     for (let maximum = Math.floor(maximumBytes / pageSize); ; maximum = Math.floor(maximum / 2)) {
       try {
         this.memory = new WebAssembly.Memory({ initial: 1, maximum, shared });
