@@ -16,7 +16,7 @@
  *
  * Without a synchronous collector owners are weakly held from the start, and their memory is released after collections
  * that the engine makes on its own. The engine does not see how much memory hangs on the small objects, so the heap shows it:
- * for each piece of the budget it allocates an (untouched) ArrayBuffer of the same size, and drops it at the next collection.
+ * for each piece of the budget it allocates an (untouched) ArrayBuffer of that size or more, and drops it at the next collection.
  */
 import { OutOfMemoryError, TorchError } from "../../base/errors.ts";
 import type { Allocation, HostMemory, MemoryStats } from "../backend.ts";
@@ -123,14 +123,14 @@ export class Heap {
 
   private allocSlowly(nbytes: number): Allocation {
     if (!Number.isInteger(nbytes) || nbytes < 0) throw new TorchError(`cannot allocate ${nbytes} bytes`);
-    if (nbytes > smallBytes) return this.allocLarge(nbytes);
+    if (nbytes > smallBytes) return this.allocLarge(nbytes, true);
     // An object of no bytes has an address of its own, too.
     if (nbytes === 0) return this.alloc(1);
     this.openSlab();
     return this.alloc(nbytes);
   }
 
-  private allocLarge(nbytes: number): Piece {
+  private allocLarge(nbytes: number, mayCollect: boolean): Piece {
     const units = roundUnits(Math.ceil(nbytes / unit));
     const piece = this.kept[binOf(units)]?.pop();
     if (piece !== undefined) {
@@ -142,7 +142,7 @@ export class Heap {
       this.allocations++;
       return piece;
     }
-    const u = this.takeExtent(units, large, nbytes);
+    const u = this.takeExtent(units, large, nbytes, mayCollect);
     const fresh = new Piece(u * unit, null);
     this.track(fresh);
     this.since += this.extents.sizeOf(u) * unit;
@@ -150,8 +150,16 @@ export class Heap {
     return fresh;
   }
 
+  /**
+   * As `alloc`, but never collects: for a routine that needs room while it works on addresses whose owners may already
+   * count as dead (Note [Pointers and collection]).
+   */
+  allocScratch(nbytes: number): Allocation {
+    return this.allocLarge(Math.max(nbytes, smallBytes), false);
+  }
+
   private openSlab(): void {
-    const u = this.takeExtent(slabUnits, slab, slabBytes);
+    const u = this.takeExtent(slabUnits, slab, slabBytes, true);
     const full = this.slab;
     if (full !== null) {
       const used = this.bump - full.ptr;
@@ -215,19 +223,20 @@ export class Heap {
 
   // Room.
 
-  private takeExtent(units: number, kind: ExtentKind, nbytes: number): number {
+  private takeExtent(units: number, kind: ExtentKind, nbytes: number, mayCollect: boolean): number {
     const available = this.arena.maximumBytes - pageSize;
     if (units * unit > available) throw this.outOfMemory(nbytes);
-    if (this.since > this.budget) this.relieve();
+    if (mayCollect && this.since > this.budget) this.relieve();
     let u = this.extents.take(units, kind);
     if (u >= 0) return u;
     this.flushKept();
     u = this.extents.take(units, kind);
     if (u < 0 && this.grow(units)) u = this.extents.take(units, kind);
-    if (u >= 0) return u;
-    this.collect();
-    u = this.extents.take(units, kind);
-    if (u < 0 && this.grow(units)) u = this.extents.take(units, kind);
+    if (u < 0 && mayCollect) {
+      this.collect();
+      u = this.extents.take(units, kind);
+      if (u < 0 && this.grow(units)) u = this.extents.take(units, kind);
+    }
     if (u < 0) throw this.outOfMemory(nbytes);
     return u;
   }
@@ -375,8 +384,10 @@ export class Heap {
   }
 
   private showPressure(): void {
+    // A collection that goes on beside the program may fall behind; past a size of its own choice V8 makes it wait.
+    const urgency = Math.min(1 + this.ballast.length, 4);
     try {
-      this.ballast.push(new ArrayBuffer(Math.min(this.since, ordinaryBudget)));
+      this.ballast.push(new ArrayBuffer(Math.min(this.since, ordinaryBudget) * urgency));
     } catch {
       // The system has nothing left: the engine has noticed.
     }

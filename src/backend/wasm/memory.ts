@@ -59,10 +59,12 @@ export function canShareMemory(): boolean {
 /** One WebAssembly.Memory, by default shared if possible, as worker threads need it. */
 export class WasmArena implements Arena {
   readonly memory: WebAssembly.Memory;
+  readonly shared: boolean;
   readonly maximumBytes: number;
 
   /** Grows to 4 GiB at most, or to the largest size for which the system has addresses to reserve (phones may lack them). */
   constructor(maximumBytes: number = maximumPages * pageSize, shared: boolean = canShareMemory()) {
+    this.shared = shared;
     for (let maximum = Math.floor(maximumBytes / pageSize); ; maximum = Math.floor(maximum / 2)) {
       try {
         this.memory = new WebAssembly.Memory({ initial: 1, maximum, shared });
