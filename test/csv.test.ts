@@ -128,17 +128,18 @@ describe("what is wrong with a file is said in one line", () => {
   });
 });
 
-describe("the command line", () => {
-  const misuse = (...argv: string[]): string => {
-    try {
-      parseOptions(argv);
-    } catch (error) {
-      expect(error).toBeInstanceOf(UsageError);
-      return (error as UsageError).message;
-    }
-    throw new Error("nothing was thrown");
-  };
+/** The message about a command line that makes no sense. */
+function misuse(...argv: string[]): string {
+  try {
+    parseOptions(argv);
+  } catch (error) {
+    expect(error).toBeInstanceOf(UsageError);
+    return (error as UsageError).message;
+  }
+  throw new Error("nothing was thrown");
+}
 
+describe("the command line", () => {
   it("has defaults, and reads every option", () => {
     expect(parseOptions([])).toMatchObject({ data: undefined, epochs: undefined, seed: 0, out: "report.html" });
     const given = ["--data", "a", "--test=b", "--epochs", "3", "--lr", "1e-2", "--hidden", "8, 4", "--batch", "5"];

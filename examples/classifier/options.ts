@@ -34,7 +34,7 @@ Runs the article's program, then trains a classifier and writes a report page.
   --test FILE     samples to test on, in the same form (default: a fifth of the data is held back)
   --epochs N      passes over the training samples (default: as many as make about 3000 steps)
   --lr X          learning rate at the start; it falls to zero along a cosine (default: 0.003)
-  --hidden LIST   widths of the hidden layers, such as 128,64, or "none" (default: 128,64)
+  --hidden LIST   widths of the hidden layers, such as 256,128, or "none" (default: 256,128)
   --batch N       samples per step (default: 64)
   --seed N        seed of all random numbers (default: 0)
   --out FILE      where to write the report (default: report.html)
@@ -54,7 +54,7 @@ export function parseOptions(argv: readonly string[]): Options | "help" {
     test: values.test,
     epochs: values.epochs === undefined ? undefined : whole("--epochs", values.epochs, 1, 1e6),
     lr: positive("--lr", values.lr ?? "0.003"),
-    hidden: widths(values.hidden ?? "128,64"),
+    hidden: widths(values.hidden ?? "256,128"),
     batch: whole("--batch", values.batch ?? "64", 1, 1e6),
     seed: whole("--seed", values.seed ?? "0", 0, Number.MAX_SAFE_INTEGER),
     out: values.out ?? "report.html",

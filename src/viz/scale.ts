@@ -29,7 +29,9 @@ export function extent(values: Iterable<number>, positive = false): [number, num
     if (value < low) low = value;
     if (value > high) high = value;
   }
-  return low > high ? undefined : [Math.max(low, -LARGEST), Math.min(high, LARGEST)];
+  if (low > high) return undefined;
+  const least = positive ? 1 / LARGEST : -LARGEST;
+  return [Math.max(low, least), Math.max(least, Math.min(high, LARGEST))];
 }
 
 /**
@@ -60,7 +62,7 @@ export function linearScale(
     high,
     ticks,
     has: (value) => Number.isFinite(value),
-    at: (value) => from + ((clamp(value, LARGEST) - low) / (high - low)) * (to - from),
+    at: (value) => from + ((clamp(value, -LARGEST) - low) / (high - low)) * (to - from),
   };
 }
 
@@ -90,7 +92,7 @@ export function logScale(range: readonly [number, number], from: number, to: num
     high: 10 ** high,
     ticks,
     has: (value) => Number.isFinite(value) && value > 0,
-    at: (value) => from + ((Math.log10(value) - low) / (high - low)) * (to - from),
+    at: (value) => from + ((Math.log10(clamp(value, 1 / LARGEST)) - low) / (high - low)) * (to - from),
   };
 }
 
@@ -112,6 +114,6 @@ function tickText(value: number, decimals: number): string {
   return text.replace("-", "\u2212").replace("e-", "e\u2212");
 }
 
-function clamp(value: number, limit: number): number {
-  return Math.max(-limit, Math.min(limit, value));
+function clamp(value: number, least: number): number {
+  return Math.max(least, Math.min(LARGEST, value));
 }
