@@ -193,12 +193,17 @@ export function fillGeometric(gen: Generator, out: NumberArray, p: number): void
   });
 }
 
+/** 1 if u < p, otherwise 0, of numbers of [0, 1]; without a branch, which chance would mispredict. */
+function below(u: number, p: number): number {
+  return 0 - Math.floor(u - p);
+}
+
 /** Ones with probability `p`, zeros otherwise (`bernoulli_` with a number; dropout masks). */
 export function fillBernoulli(gen: Generator, out: NumberArray, p: number): void {
   check(p >= 0 && p <= 1, () => `bernoulli_ expects p to be in [0, 1], but got p=${formatGeneral(p)}`);
   fillPieces(out, (piece, count) => {
     drawDoubles(gen, piece, count);
-    for (let i = 0; i < count; i++) piece[i] = (piece[i] as number) < p ? 1 : 0;
+    for (let i = 0; i < count; i++) piece[i] = below(piece[i] as number, p);
   });
 }
 
@@ -216,7 +221,7 @@ export function fillBernoulliEach(gen: Generator, out: NumberArray, p: FloatArra
   fillPieces(out, (piece, count, start) => {
     if (double) drawDoubles(gen, piece, count);
     else drawFloats(gen, piece, count);
-    for (let i = 0; i < count; i++) piece[i] = (piece[i] as number) < (p[start + i] as number) ? 1 : 0;
+    for (let i = 0; i < count; i++) piece[i] = below(piece[i] as number, p[start + i] as number);
   });
 }
 

@@ -11,7 +11,8 @@ const f = Math.fround;
 
 const twoPi = f(2 * Math.PI);
 const fourOverPi = f(1.27323954473516);
-const sqrtHalf = f(Math.SQRT1_2);
+/** sqrt(1/2), as a mantissa of [2^24, 2^25). */
+const sqrtHalf = f(Math.SQRT1_2) * 2 ** 25;
 
 // log(1 + x) = x - x^2/2 + x^3 P(x) for 1 + x in [sqrt(1/2), sqrt(2)).
 const l0 = f(7.0376836292e-2);
@@ -38,9 +39,6 @@ const c0 = f(2.443315711809948e-5);
 const c1 = f(-1.388731625493765e-3);
 const c2 = f(4.166664568298827e-2);
 
-/** 2^-(i+1): what brings an integer of i + 1 bits into [1/2, 1). */
-const intoHalf = Float64Array.from({ length: 25 }, (_, i) => 2 ** -(i + 1));
-
 /** Turns the uniform numbers from `start` up to `end` (a multiple of 16 away) into normal ones, in place. */
 export function fillNormalBlocks(
   data: Float32Array | Float64Array,
@@ -65,15 +63,18 @@ function fillDoubleBlocks(data: Float64Array, start: number, end: number, mean: 
 }
 
 function fillFloatBlocks(data: Float32Array, start: number, end: number, mean: number, std: number): void {
+  // The two polynomials are chosen from by index: a branch on random bits would be mispredicted every other time.
+  const near = new Float64Array(2);
   for (let block = start; block < end; block += 16) {
     for (let i = block; i < block + 8; i++) {
-      // The uniform number has 24 bits, so its complement to one is an integer of 1 to 2^24, scaled.
+      // The uniform number has 24 bits, so its complement to one is an integer of 1 to 2^24, scaled. Shifted into
+      // [2^24, 2^25) it is the mantissa; below sqrt(1/2) that is doubled.
       const integer = 0x1000000 - (data[i] as number) * 0x1000000;
       const bit = 31 - Math.clz32(integer);
-      const m = integer * (intoHalf[bit] as number);
-      const low = m < sqrtHalf;
-      const exponent = low ? bit - 24 : bit - 23;
-      const x = f(low ? m - 1 + m : m - 1);
+      const mantissa = integer << (24 - bit);
+      const low = (mantissa - sqrtHalf) >>> 31;
+      const exponent = bit - 23 - low;
+      const x = (mantissa << low) * 2 ** -25 - 1;
       const xx = f(x * x);
       let log = f(l0 * x + l1);
       log = f(log * x + l2);
@@ -88,7 +89,7 @@ function fillFloatBlocks(data: Float32Array, start: number, end: number, mean: n
       log = f(xx * -0.5 + log);
       log = f(x + log);
       log = f(exponent * log2High + log);
-      const radius = f(Math.sqrt(f(-2 * log)));
+      const radius = f(Math.sqrt(-2 * log));
 
       const theta = f(twoPi * (data[i + 8] as number));
       // The octant, rounded up to an even one: the angle is reduced to [-pi/4, pi/4].
@@ -97,20 +98,18 @@ function fillFloatBlocks(data: Float32Array, start: number, end: number, mean: n
       a = f(octant * quarter2 + a);
       a = f(octant * quarter3 + a);
       const aa = f(a * a);
-      let near1 = f(c0 * aa + c1);
-      near1 = f(near1 * aa + c2);
-      near1 = f(near1 * aa);
-      near1 = f(near1 * aa - f(aa * 0.5));
-      near1 = f(near1 + 1);
-      let near0 = f(s0 * aa + s1);
-      near0 = f(near0 * aa + s2);
-      near0 = f(near0 * aa);
-      near0 = f(near0 * a + a);
-      const crossed = (octant & 2) !== 0;
-      const cos = crossed ? near0 : near1;
-      const sin = crossed ? near1 : near0;
-      data[i] = f(radius * ((octant + 2) & 4 ? -cos : cos)) * std + mean;
-      data[i + 8] = f(radius * (octant & 4 ? -sin : sin)) * std + mean;
+      let cos = f(c0 * aa + c1);
+      cos = f(cos * aa + c2);
+      cos = f(cos * aa);
+      cos = f(cos * aa - aa * 0.5);
+      let sin = f(s0 * aa + s1);
+      sin = f(sin * aa + s2);
+      sin = f(sin * aa);
+      near[0] = f(cos + 1);
+      near[1] = f(sin * a + a);
+      const crossed = (octant >> 1) & 1;
+      data[i] = f(radius * (near[crossed] as number)) * (1 - (((octant + 2) & 4) >> 1)) * std + mean;
+      data[i + 8] = f(radius * (near[crossed ^ 1] as number)) * (1 - ((octant & 4) >> 1)) * std + mean;
     }
   }
 }
