@@ -266,6 +266,17 @@ function initialised(gen: Generator, shape: number[], dtype: string, name: strin
       const order = fill(new Int32Array(rows), (o) => fillPermutation(gen, o));
       for (const row of order.subarray(0, Math.ceil(rows / 2))) out[row * columns + column] = 0;
     }
+  } else if (name === "trunc_normal") {
+    // All elements are drawn again as long as one is out of bounds, and taken where it is.
+    const [std, low, high] = (args === "" ? [1, -2, 2] : [0.5, -0.5, 1]) as [number, number, number];
+    const outside = (x: number): boolean => x < low || x > high;
+    fillNormal(gen, out, 0, std);
+    while (out.some(outside)) {
+      const again = fill(floats(out.length, dtype), (o) => fillNormal(gen, o, 0, std));
+      again.forEach((x, i) => {
+        if (outside(out[i] as number)) out[i] = x;
+      });
+    }
   } else throw new Error(`no replay of ${name}_`);
   return [out];
 }
@@ -314,7 +325,7 @@ function parametersOf(gen: Generator, name: string, args: string): FloatArray[] 
 
 /** What takes more than draws and is checked where it is implemented. */
 const elsewhere =
-  /calculate_gain|I\.(trunc_normal|orthogonal|ones|zeros|eye)_|^nn\.(LayerNorm|BatchNorm2d|GroupNorm|PReLU|MultiheadAttention|Transformer\w*)\(/;
+  /calculate_gain|I\.(orthogonal|ones|zeros|eye)_|^nn\.(LayerNorm|BatchNorm2d|GroupNorm|PReLU|MultiheadAttention|Transformer\w*)\(/;
 
 function decode(r: Result): (number | bigint)[] {
   return r.data.map((v) => {
