@@ -50,6 +50,7 @@ export const functionUnary = [
   "erfinv",
   "lgamma",
   "digamma",
+  "trigamma",
   "sign", // -1, 0, 1; NaN stays NaN
   "isnan", // to bool
 ] as const;
@@ -85,6 +86,7 @@ export const functionBinary = [
   "fmod", // floats: C fmod
   "hypot",
   "nextafter",
+  "polygamma", // the order, a constant, and the argument
 ] as const;
 
 export type UnaryOp = (typeof machineUnary)[number] | (typeof functionUnary)[number];
@@ -166,8 +168,14 @@ function binary(op: BinaryOp, x: Operand, y: Operand): Expr {
 
 type Unary = (a: Expr) => Expr;
 type Binary = (a: Operand, b: Operand) => Expr;
-const u = (op: UnaryOp): Unary => (a) => unary(op, a);
-const b = (op: BinaryOp): Binary => (x, y) => binary(op, x, y);
+const u =
+  (op: UnaryOp): Unary =>
+  (a) =>
+    unary(op, a);
+const b =
+  (op: BinaryOp): Binary =>
+  (x, y) =>
+    binary(op, x, y);
 
 /** The constructors of expressions. */
 export const E: {
@@ -223,6 +231,7 @@ export const E: {
   erfinv: u("erfinv"),
   lgamma: u("lgamma"),
   digamma: u("digamma"),
+  trigamma: u("trigamma"),
   sign: u("sign"),
   isnan: u("isnan"),
   // binary; multiplication by one and addition of zero to an integer are folded (x + 0.0 would lose -0.0)
@@ -273,6 +282,7 @@ export const E: {
   fmod: b("fmod"),
   hypot: b("hypot"),
   nextafter: b("nextafter"),
+  polygamma: b("polygamma"),
   // the rest
   const: constant,
   scalar: (type, slot) => ({ kind: "scalar", type, slot }),

@@ -24,7 +24,13 @@ export type LoopMode =
 export type Combine = "add" | "mul" | "min" | "max" | "and" | "or" | "pmin" | "pmax";
 
 export type Stmt =
-  | { readonly kind: "loop"; readonly loop: number; readonly mode: LoopMode; readonly extent: Expr; readonly body: readonly Stmt[] }
+  | {
+      readonly kind: "loop";
+      readonly loop: number;
+      readonly mode: LoopMode;
+      readonly extent: Expr;
+      readonly body: readonly Stmt[];
+    }
   /** Binds a new variable; assigned once. */
   | { readonly kind: "let"; readonly id: number; readonly value: Expr }
   /** Declares a mutable variable. */

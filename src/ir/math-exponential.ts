@@ -34,7 +34,7 @@ function reduce(x: Expr, sign: 1 | -1 = 1): Reduced {
   const sum = E.fma(x, sign * Math.LOG2E, shifter);
   const n = E.sub(sum, shifter);
   const high = double ? 0.6931471805598903 : 0.693145751953125;
-  const low = double ? 5.497923018708371e-14 : 1.4286068203094172e-6;
+  const low = double ? 5.497923018708371e-14 : 1.4286068203094173e-6;
   const r = E.fma(n, -sign * low, E.fma(n, -sign * high, x));
   return { r, n, bits: E.bitcast(double ? "i64" : "i32", sum) };
 }

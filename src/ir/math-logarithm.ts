@@ -29,10 +29,11 @@ function split32(x: Expr): Parts {
   return { e: E.cast("f32", e), f: E.sub(m, 1) };
 }
 
+const long = (value: bigint): Expr => E.const("i64", value);
+
 function split64(x: Expr): Parts {
   const tiny = E.lt(x, 2 ** -1022);
   const bits = E.bitcast("i64", E.select(tiny, E.mul(x, 2 ** 54), x));
-  const long = (value: bigint): Expr => E.const("i64", value);
   const offset = E.sub(bits, long(0x3fe6a09e667f3bcdn));
   const m = E.bitcast("f64", E.sub(bits, E.and(offset, long(-0x10000000000000n))));
   // The biased exponent in the fraction of 2^52, as vector units have no conversion from 64-bit integers.
@@ -74,7 +75,7 @@ export function logPositive(x: Expr): Expr {
   const { e, f } = split(x);
   const [high, low] = isDouble(x)
     ? [0.6931471805598903, 5.497923018708371e-14]
-    : [0.693145751953125, 1.4286068203094172e-6];
+    : [0.693145751953125, 1.4286068203094173e-6];
   if (isDouble(x)) return E.fma(e, high, E.add(f, E.fma(e, low, logTail(f))));
   return E.fma(e, high, E.fma(E.square(f), polynomial(f, tail32), E.fma(e, low, f)));
 }

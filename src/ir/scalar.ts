@@ -77,6 +77,7 @@ const f64Unary: Table<UnaryOp, Unary<number>> = {
   erfinv: special.erfinv,
   lgamma: special.lgamma,
   digamma: special.digamma,
+  trigamma: (a) => special.polygamma(1, a),
   sign,
 };
 
@@ -96,6 +97,7 @@ const f64Binary: Table<BinaryOp, Binary<number>> = {
   fmod: (a, b) => a % b,
   hypot: Math.hypot,
   nextafter: special.nextafter,
+  polygamma: special.polygamma,
 };
 
 function singles<K extends string, F extends (...args: number[]) => number>(table: Table<K, F>): Table<K, F> {
