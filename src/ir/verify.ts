@@ -2,7 +2,7 @@
  * Checks that a kernel is well formed: types agree, everything that is named exists where it is used, and loops have the
  * modes they may have. A kernel that passes is one that every backend can compile and that `interpret` gives a meaning.
  */
-import { type BinaryOp, type Expr, isFloat, type Type, type UnaryOp } from "./expr.ts";
+import { type BinaryOp, type Expr, isFloat, rewrite, type Type, type UnaryOp } from "./expr.ts";
 import { computeType, type Kernel, type Stmt } from "./kernel.ts";
 
 /** A malformed kernel: a fault of whoever built it. */
@@ -138,6 +138,12 @@ class Verifier {
     this.#expect(extent, "i32", "the extent of a loop");
   }
 
+  #parallel(s: Extract<Stmt, { kind: "loop" }>): void {
+    if (this.#kernel.body[0] !== s) this.fail("a parallel loop inside another statement");
+    if (this.#kernel.body.length > 1) this.fail("a parallel loop beside other statements");
+    rewrite(s.extent, (e) => (e.kind === "load" ? this.fail("the extent of a parallel loop reads memory") : e));
+  }
+
   statements(body: readonly Stmt[], outer: Visible): void {
     const vars = new Map(outer.vars);
     const visible: Visible = { loops: outer.loops, vars };
@@ -150,10 +156,7 @@ class Verifier {
       switch (s.kind) {
         case "loop":
           this.#extent(s.extent, visible);
-          if (s.mode === "parallel" && this.#kernel.body[0] !== s)
-            this.fail("a parallel loop inside another statement");
-          if (s.mode === "parallel" && this.#kernel.body.length > 1)
-            this.fail("a parallel loop beside other statements");
+          if (s.mode === "parallel") this.#parallel(s);
           this.statements(s.body, this.#loop(s.loop, visible));
           break;
         case "let":

@@ -155,10 +155,13 @@ export class FunctionBuilder {
     if (found.result !== null) this.#push(found.result);
   }
 
-  /** A local that keeps its value until `release`. */
+  /** A local that keeps its value until `release`; it may have been another's before. */
   local(type: ValType): Local {
-    const free = this.#free.get(type)?.pop();
-    if (free !== undefined) return free;
+    return this.#free.get(type)?.pop() ?? this.ownLocal(type);
+  }
+
+  /** A local that nothing else has used: what `atStart` sets must be one, or code in between could overwrite it. */
+  ownLocal(type: ValType): Local {
     this.#localTypes.push(type);
     return { index: this.params.length + this.#localTypes.length - 1, type };
   }

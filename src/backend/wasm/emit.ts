@@ -1,0 +1,65 @@
+/**
+ * From a kernel to a WebAssembly module. The module imports the memory and exports
+ *
+ * - `run(buffer addresses..., scalars...)`: runs the kernel and returns 0 or the status of the guard that failed; where
+ *   the kernel is one parallel loop, `run` takes two more numbers, the range of iterations to run;
+ * - in that case also `whole`, which runs all iterations, and `extent`, which returns their number; both take the
+ *   arguments of `run` without the range.
+ */
+import { lower } from "../../ir/math.ts";
+import type { Kernel, Stmt } from "../../ir/kernel.ts";
+import { verify } from "../../ir/verify.ts";
+import { type FunctionBuilder, ModuleBuilder, type ValType } from "./assembler.ts";
+import { Context, type EmitOptions, valType } from "./emit-context.ts";
+import { Graph } from "./emit-graph.ts";
+import { pushScalar } from "./emit-scalar.ts";
+import { emitStatements } from "./emit-statements.ts";
+import { prepareStatements } from "./emit-storage.ts";
+
+export type { EmitOptions } from "./emit-context.ts";
+
+type Loop = Extract<Stmt, { kind: "loop" }>;
+
+/** The parallel loop that is the whole of a kernel, if it is. */
+export function parallelLoop(kernel: Kernel): Loop | null {
+  const [first, ...rest] = kernel.body;
+  return first?.kind === "loop" && first.mode === "parallel" && rest.length === 0 ? first : null;
+}
+
+/** The module's bytes. */
+export function emitKernel(kernel: Kernel, options: EmitOptions): Uint8Array {
+  verify(kernel);
+  const module = new ModuleBuilder(options);
+  const parallel = parallelLoop(kernel) !== null;
+  const addresses: ValType[] = kernel.buffers.map(() => "i32");
+  const scalars = kernel.scalars.map(({ type }) => valType(type));
+  const params = [...addresses, ...scalars];
+
+  const run = module.function("run", parallel ? [...params, "i32", "i32"] : params, "i32");
+  const graph = new Graph();
+  const statements = prepareStatements(kernel, graph, lower);
+  const c = new Context(kernel, graph, run, options);
+  const [low, high] = run.params.slice(params.length);
+  const range = low === undefined || high === undefined ? undefined : { low, high };
+  c.scoped(() => emitStatements(c, statements, range));
+  run.i32(0);
+  module.export(run);
+
+  const [loop] = statements;
+  if (parallel && loop?.kind === "loop") {
+    const pushExtent = (f: FunctionBuilder): void => {
+      const outside = new Context(kernel, graph, f, options);
+      outside.scoped(() => pushScalar(outside, loop.extent));
+    };
+    const whole = module.function("whole", params, "i32");
+    for (const param of whole.params) whole.get(param);
+    whole.i32(0);
+    pushExtent(whole);
+    whole.call(run);
+    module.export(whole);
+    const extent = module.function("extent", params, "i32");
+    pushExtent(extent);
+    module.export(extent);
+  }
+  return module.encode();
+}
