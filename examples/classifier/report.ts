@@ -1,5 +1,6 @@
 /** The report page: one HTML file with nothing outside it. */
 
+import { basename } from "node:path";
 import { confusionMatrix, decision, escapeText, graph, lineChart } from "flambeau/viz";
 import type { Point } from "flambeau/viz";
 import type { Dataset, Samples } from "./dataset.ts";
@@ -43,7 +44,7 @@ footer{margin-top:20px;color:var(--soft);font-size:13px}
 /** The page, as text. */
 export function reportPage(dataset: Dataset, options: Options, result: Result): string {
   const accuracy = percent(result.accuracy);
-  const title = `Classifier report: ${dataset.name}`;
+  const title = `Classifier report: ${basename(dataset.name)}`;
   const sections = [
     numbers(dataset, options, result),
     section(
@@ -89,6 +90,7 @@ function section(heading: string, text: string, body: string): string {
 
 function numbers(dataset: Dataset, options: Options, result: Result): string {
   const rows: [string, string][] = [
+    ["data", dataset.name],
     ["training samples", count(dataset.train.count)],
     ["test samples", count(dataset.test.count)],
     ["features", count(dataset.columns)],

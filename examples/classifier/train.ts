@@ -52,6 +52,7 @@ export function train(dataset: Dataset, options: Options, file: ProgressStream):
   const epochs = options.epochs ?? Math.min(400, Math.max(5, Math.round(STEPS / stepsPerEpoch)));
   const total = epochs * stepsPerEpoch;
   const every = Math.max(1, Math.round(epochs / CURVE_POINTS));
+  // See Note [Jitter].
   const noise = jitter(dataset.train, columns);
   const history: Result["history"] = { epoch: [], train: [], test: [] };
   const started = performance.now();
@@ -143,7 +144,8 @@ function setLearningRate(optimizer: torch.optim.Adam, lr: number): void {
  * Note [Jitter]
  * Every training input is shaken by Gaussian noise before each step, which keeps the network from learning the samples by
  * heart. How much noise helps depends on the data: what smooths 64 pixels would blur two spirals into one. A measure that
- * fits both is the distance to the nearest other sample, spread over the features: the median of it over some samples.
+ * fits both is the distance to the nearest other sample, spread over the features: half as much again as its median over
+ * some samples.
  */
 function jitter(samples: Samples, columns: number): number {
   const { features, count } = samples;
@@ -165,5 +167,5 @@ function jitter(samples: Samples, columns: number): number {
     nearest.push(least);
   }
   const median = nearest.toSorted((a, b) => a - b)[Math.floor(probes / 2)] ?? 0;
-  return Number.isFinite(median) ? Math.sqrt(median / columns) : 0;
+  return Number.isFinite(median) ? 1.5 * Math.sqrt(median / columns) : 0;
 }

@@ -42,6 +42,8 @@ interface Link {
 }
 
 const MARGIN = 12;
+/** The length of an arrow head. */
+const TIP = 6;
 
 /**
  * The graph of `root` (a tensor, or a node such as `loss.grad_fn`) as SVG text. Leaves are at the top, the root is at the
@@ -160,7 +162,7 @@ interface Placed {
 /** Layers, order and coordinates, by dagre: the layered method of Sugiyama with a network simplex. */
 function place(boxes: readonly Box[], links: readonly Link[]): Placed {
   const plan = new Graph({ multigraph: true });
-  plan.setGraph({ rankdir: "TB", nodesep: 22, ranksep: 30, edgesep: 14, marginx: MARGIN, marginy: MARGIN });
+  plan.setGraph({ rankdir: "TB", nodesep: 22, ranksep: 36, edgesep: 14, marginx: MARGIN, marginy: MARGIN });
   boxes.forEach((box, i) => {
     // The first of two lines is bold, which runs wider.
     const first = textWidth(box.lines[0], box.lines.length > 1 ? 13.4 : 12);
@@ -180,9 +182,28 @@ function place(boxes: readonly Box[], links: readonly Link[]): Placed {
     }),
     edges: links.map((link, i) => {
       const route: Route = plan.edge(String(link.from), String(link.to), String(i));
-      return { points: route.points.map(({ x, y }): [number, number] => [x, y]), output: link.output };
+      const source: Place = plan.node(String(link.from));
+      const target: Place = plan.node(String(link.to));
+      return { points: bends(route, source, target), output: link.output };
     }),
   };
+}
+
+/**
+ * The points through which an edge runs: from the bottom of its source, past the layers between, to the top of its
+ * target. dagre puts a bend on every layer and one half way between each two; only the former are needed.
+ */
+function bends(route: Route, source: Place, target: Place): [number, number][] {
+  const inner = route.points.slice(1, -1);
+  const side = (box: Place, towards: { readonly x: number } | undefined): number => {
+    const reach = Math.max(0, box.width / 2 - 16);
+    return box.x + Math.max(-reach, Math.min(reach, (towards?.x ?? box.x) - box.x));
+  };
+  return [
+    [side(source, inner[0]), source.y + source.height / 2],
+    ...inner.filter((_, i) => i % 2 === 1).map(({ x, y }): [number, number] => [x, y]),
+    [side(target, inner[inner.length - 1]), target.y - target.height / 2],
+  ];
 }
 
 function drawBox({ box, x, y, width, height }: Placed["boxes"][number]): string {
@@ -214,40 +235,26 @@ function pair(x: number, y: number): string {
   return `${coordinate(x)} ${coordinate(y)}`;
 }
 
-/** A smooth line through the bends that dagre chose, with an arrow head at its end. */
+/** A smooth line that leaves and reaches its boxes vertically, with an arrow head at its end. */
 function drawEdge({ points, output }: Placed["edges"][number]): string {
-  const end = points[points.length - 1] ?? [0, 0];
-  const before = points[points.length - 2] ?? end;
-  const length = Math.hypot(end[0] - before[0], end[1] - before[1]) || 1;
-  const [ux, uy] = [(end[0] - before[0]) / length, (end[1] - before[1]) / length];
-  const neck: [number, number] = [end[0] - ux * 6, end[1] - uy * 6];
-  const tip = `M${pair(...end)}L${pair(neck[0] - uy * 3.5 - ux, neck[1] + ux * 3.5 - uy)}L${pair(neck[0] + uy * 3.5 - ux, neck[1] - ux * 3.5 - uy)}z`;
+  const [first, ...rest] = points;
+  const end = rest[rest.length - 1];
+  if (first === undefined || end === undefined) return "";
+  let path = `M${pair(...first)}`;
+  let [x, y] = first;
+  for (const [nextX, nextY] of rest) {
+    // Every bend is passed vertically as well: bends lie in the gaps between the boxes of a layer.
+    const bottom = nextY === end[1] ? nextY - TIP : nextY;
+    const middle = (y + bottom) / 2;
+    path +=
+      x === nextX ? `V${coordinate(bottom)}` : `C${pair(x, middle)} ${pair(nextX, middle)} ${pair(nextX, bottom)}`;
+    [x, y] = [nextX, nextY];
+  }
+  const tip = `M${pair(...end)}l-3.5 -${TIP + 1}h7z`;
   const parts = [
-    element("path", {
-      d: basisSpline([...points.slice(0, -1), neck]),
-      class: "viz-edge",
-      fill: "none",
-      "stroke-width": 1.3,
-    }),
+    element("path", { d: path, class: "viz-edge", fill: "none", "stroke-width": 1.3 }),
     element("path", { d: tip, class: "viz-tip" }),
   ];
   if (output > 0) parts.push(label(end[0] + 6, end[1] - 6, String(output), { class: "viz-soft", "font-size": 10 }));
   return parts.join("");
-}
-
-/** The cubic B-spline with the given control points, as a path that starts at the first and ends at the last. */
-function basisSpline(points: readonly (readonly [number, number])[]): string {
-  const [first, second] = points;
-  const last = points[points.length - 1];
-  if (first === undefined || second === undefined || last === undefined) return "";
-  let path = `M${pair(...first)}`;
-  if (points.length > 2) path += `L${pair((5 * first[0] + second[0]) / 6, (5 * first[1] + second[1]) / 6)}`;
-  for (let i = 2; i <= points.length; i++) {
-    const [ax, ay] = points[i - 2] ?? last;
-    const [bx, by] = points[i - 1] ?? last;
-    const [cx, cy] = points[i] ?? last;
-    if (points.length === 2) break;
-    path += `C${pair((2 * ax + bx) / 3, (2 * ay + by) / 3)} ${pair((ax + 2 * bx) / 3, (ay + 2 * by) / 3)} ${pair((ax + 4 * bx + cx) / 6, (ay + 4 * by + cy) / 6)}`;
-  }
-  return `${path}L${pair(...last)}`;
 }
