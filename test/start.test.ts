@@ -225,6 +225,11 @@ describe("whatever is wrong takes one line and exit status 1, before anything is
       () => ["--out", join(folder, "none", "r.html")],
       /r\.html: the report cannot be written \(no such file\)$/,
     ],
+    [
+      "a report over the data",
+      () => ["--data", file("good.csv", good), "--out", join(folder, "x", "..", "good.csv")],
+      /good\.csv: the report would overwrite the data$/,
+    ],
     ["a report that is a folder", () => ["--out", folder], /: is a directory$/],
   ];
   for (const [name, argv, message] of cases) {

@@ -33,7 +33,7 @@ export async function run(argv: readonly string[], around: Surroundings): Promis
       return 0;
     }
     // Whatever can be wrong with the input is found out before anything is run.
-    checkWritable(options.out);
+    checkWritable(options);
     torch.manual_seed(options.seed);
     const dataset = load(options);
     await around.article();
@@ -57,7 +57,7 @@ function classify(dataset: Dataset, options: Options, { print, progress }: Surro
   print(String(result.model));
   const loss = result.history.train.at(-1) ?? Number.NaN;
   print(
-    `${result.parameters} parameters, ${result.epochs} epochs in ${result.seconds.toFixed(1)} s, loss ${loss.toPrecision(3)}`,
+    `${result.parameters} parameters, ${result.epochs} ${result.epochs === 1 ? "epoch" : "epochs"} in ${result.seconds.toFixed(1)} s, loss ${loss.toPrecision(3)}`,
   );
   const page = reportPage(dataset, options, result);
   try {
@@ -76,7 +76,12 @@ function load(options: Options): Dataset {
 }
 
 /** Fails now rather than after the training when the report cannot be written. */
-function checkWritable(path: string): void {
+function checkWritable({ out: path, data, test }: Options): void {
+  for (const input of [data, test]) {
+    if (input !== undefined && resolve(input) === resolve(path)) {
+      throw new DataError(`${path}: the report would overwrite the data`);
+    }
+  }
   try {
     const found = statSync(path, { throwIfNoEntry: false });
     if (found?.isDirectory() === true) throw new DataError(`${path}: is a directory`);
