@@ -7,6 +7,8 @@ import type { Allocation } from "../src/backend/backend.ts";
 import { ReferenceBackend } from "../src/backend/reference/index.ts";
 import { Extents, large, roundUnits } from "../src/backend/wasm/extents.ts";
 import { Heap, slabBytes, smallBytes } from "../src/backend/wasm/heap.ts";
+import { compiledKernels, WasmBackend } from "../src/backend/wasm/index.ts";
+import { scratchOf } from "../src/backend/wasm/scratch.ts";
 import { PlainArena, WasmArena } from "../src/backend/wasm/memory.ts";
 
 const megabyte = 2 ** 20;
@@ -335,6 +337,23 @@ describe("without a synchronous collector", () => {
 });
 
 describe("exhaustion", () => {
+  it("finds room for a routine without collecting, or throws", () => {
+    const heap = new Heap(new WasmArena(32 * megabyte));
+    const scratch = scratchOf(heap);
+    const held: Holder[] = [];
+    for (let i = 0; i < 9; i++) held.push(new Holder(heap, 3 * megabyte));
+    const at = scratch(1000);
+    expect(scratch(2000)).toBe(at);
+    // The eight that are dropped are dead, but a routine could be working on them.
+    held.length = 1;
+    expect(() => scratch(10 * megabyte)).toThrow(OutOfMemoryError);
+    expect(heap.memoryStats().collections).toBe(0);
+    expect(heap.alloc(10 * megabyte).ptr).toBeGreaterThan(0);
+    expect(heap.memoryStats().collections).toBe(1);
+    expect(scratch(megabyte)).toBeGreaterThan(0);
+    heap.verify();
+  });
+
   it("throws an error that names the request and what is in use, and stays usable", () => {
     const heap = new Heap(new WasmArena(32 * megabyte));
     const held: (Holder | null)[] = [];
@@ -413,7 +432,11 @@ const kernel: Kernel = {
 };
 
 describe("backends", () => {
-  it.each([["reference", () => new ReferenceBackend()]])("%s: compiles and runs a kernel", (_, make) => {
+  it.each([
+    ["reference", () => new ReferenceBackend()],
+    ["cpu", () => new WasmBackend()],
+    ["cpu, memory not shared", () => new WasmBackend(new WasmArena(undefined, false))],
+  ])("%s: compiles and runs a kernel", (_, make) => {
     const backend = make();
     const n = 1003;
     const x = backend.alloc(n * 4);
@@ -424,5 +447,60 @@ describe("backends", () => {
     expect(program.kernel).toBe(kernel);
     expect(program.run(x.ptr, y.ptr, n, 3)).toBe(0);
     for (let i = 0; i < n; i++) expect(backend.host.f32[y.ptr / 4 + i]).toBe((i / 2) * 3 + i);
+    // Compiled code sees the memory after growth, too.
+    const far = backend.alloc(200 * megabyte);
+    expect(program.run(x.ptr, far.ptr + 199 * megabyte, n, 3)).toBe(0);
+    for (let i = 0; i < n; i++) {
+      expect(backend.host.f32[(far.ptr + 199 * megabyte) / 4 + i]).toBe((i / 2) * 3 + i);
+    }
+  });
+
+  it("lists the kernels that were compiled", () => {
+    const program = new WasmBackend().compile({ ...kernel, name: "listed" });
+    expect(compiledKernels()).toContain(program.kernel);
+  });
+
+  it("multiplies matrices beyond 2 GiB, and never collects for its own room while it does", () => {
+    const backend = new WasmBackend();
+    const ballast = [backend.alloc(2 ** 30), backend.alloc(2 ** 30), backend.alloc(64 * megabyte)];
+    const [m, n, k] = [70, 90, 600];
+    const [a, b, c] = [m * k, k * n, m * n].map((count) => backend.alloc(count * 4)) as [
+      Allocation,
+      Allocation,
+      Allocation,
+    ];
+    expect(Math.min(a.ptr, b.ptr, c.ptr)).toBeGreaterThan(2 ** 31);
+    const { f32 } = backend.host;
+    for (let i = 0; i < m * k; i++) f32[a.ptr / 4 + i] = (i % 7) - 3;
+    for (let i = 0; i < k * n; i++) f32[b.ptr / 4 + i] = (i % 5) - 2;
+    const { collections } = backend.memoryStats();
+    backend.routines.gemm?.({
+      dtype: "float32",
+      transA: false,
+      transB: true,
+      m,
+      n,
+      k,
+      alpha: 1,
+      beta: 0,
+      a: a.ptr,
+      lda: k,
+      b: b.ptr,
+      ldb: k,
+      c: c.ptr,
+      ldc: n,
+    });
+    expect(backend.memoryStats().collections).toBe(collections);
+    const { f32: after } = backend.host;
+    for (const [i, j] of [
+      [0, 0],
+      [69, 89],
+      [13, 77],
+    ] as const) {
+      let sum = 0;
+      for (let q = 0; q < k; q++) sum += (((i * k + q) % 7) - 3) * (((j * k + q) % 5) - 2);
+      expect(after[c.ptr / 4 + i * n + j]).toBe(sum);
+    }
+    expect(ballast.length).toBe(3);
   });
 });
