@@ -5,7 +5,7 @@
 import { E, type Expr, type Type } from "../../ir/expr.ts";
 import type { Kernel } from "../../ir/kernel.ts";
 import type { FunctionBuilder, Local, ValType } from "./assembler.ts";
-import { Graph } from "./emit-graph.ts";
+import type { Graph } from "./emit-graph.ts";
 import { type Storage, storageOf, storageShift } from "./emit-storage.ts";
 
 /** Bits of one lane. A condition is a mask of either width: all ones or all zeros. */

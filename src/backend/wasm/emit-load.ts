@@ -75,10 +75,12 @@ export function pushVectorLoad(
 }
 
 function maskOfNumbers(c: Context, width: Width): void {
-  c.f.get(c.constantVector("i32 0", () => {
-    c.f.i32(0);
-    c.f.op("i32x4.splat");
-  }));
+  c.f.get(
+    c.constantVector("i32 0", () => {
+      c.f.i32(0);
+      c.f.op("i32x4.splat");
+    }),
+  );
   c.f.op(width === 32 ? "i32x4.ne" : "i64x2.ne");
 }
 
@@ -147,4 +149,3 @@ function pushGather(
   }
   f.release(made);
 }
-

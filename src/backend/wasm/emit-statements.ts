@@ -55,8 +55,7 @@ function emitStatement(c: Context, s: Stmt, range?: Range): void {
 }
 
 /** Whether a variable holds a value per lane. */
-const inLanes = (c: Context, id: number): boolean =>
-  c.lanes !== null && (c.lanes.varying & c.graph.varBit(id)) !== 0n;
+const inLanes = (c: Context, id: number): boolean => c.lanes !== null && (c.lanes.varying & c.graph.varBit(id)) !== 0n;
 
 function declare(c: Context, id: number, value: Expr): void {
   const { f } = c;

@@ -129,9 +129,7 @@ export function prepareStatements(kernel: Kernel, graph: Graph, lower: Lower): r
       case "assign":
         return [{ ...s, value: expression(s.value) }];
       case "reduce":
-        return [
-          { ...s, extent: expression(s.extent), init: expression(s.init), value: expression(s.value) },
-        ];
+        return [{ ...s, extent: expression(s.extent), init: expression(s.init), value: expression(s.value) }];
       case "store": {
         const dtype = dtypeOf(s.buffer);
         const value = isHalf(dtype) && s.value.type === "f32" ? narrow(dtype, s.value) : s.value;

@@ -423,7 +423,8 @@ export function combineVectors(c: Context, combine: Combine, type: Type, a: Loca
   const { f } = c;
   f.get(a);
   b();
-  if (type === "bool") return f.op(combine === "and" || combine === "mul" || combine.endsWith("min") ? "v128.and" : "v128.or");
+  if (type === "bool")
+    return f.op(combine === "and" || combine === "mul" || combine.endsWith("min") ? "v128.and" : "v128.or");
   if (combine === "and" || combine === "or") return f.op(`v128.${combine}`);
   const integer = type === "i32" || type === "i64";
   if (!integer || combine === "add" || combine === "mul") return f.op(`${shapes[type]}.${combine}`);

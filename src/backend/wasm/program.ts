@@ -38,8 +38,7 @@ export function instantiate(
   options: Partial<EmitOptions> = {},
 ): WasmProgram {
   const sharedMemory =
-    options.sharedMemory ??
-    (typeof SharedArrayBuffer !== "undefined" && memory.buffer instanceof SharedArrayBuffer);
+    options.sharedMemory ?? (typeof SharedArrayBuffer !== "undefined" && memory.buffer instanceof SharedArrayBuffer);
   const relaxedSimd = options.relaxedSimd ?? hasRelaxedSimd();
   const bytes = emitKernel(kernel, { relaxedSimd, sharedMemory });
   return link(kernel, new WebAssembly.Module(bytes as BufferSource), memory);

@@ -55,7 +55,7 @@ function withVariables(graph: Graph, varying: bigint, body: readonly Stmt[]): bi
       }
     }
   };
-  for (let before = -1n; before !== found; ) {
+  for (let before = -1n; before !== found;) {
     before = found;
     visit(body);
   }
