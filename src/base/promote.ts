@@ -4,12 +4,33 @@
  * Operands come in three ranks: tensors with dimensions, 0-d tensors, and plain numbers. A lower rank changes the result
  * only when its category (bool < integral < floating < complex) is higher than that of all ranks above it.
  */
-import { bool, complex64, type DType, dtypeCodes, dtypes, get_default_dtype, int64, toComplex, uint8 } from "./dtype.ts";
+import {
+  bool,
+  complex64,
+  type DType,
+  dtypeCodes,
+  dtypes,
+  get_default_dtype,
+  int64,
+  toComplex,
+  uint8,
+} from "./dtype.ts";
 
 /** A number as an operand: JavaScript booleans act as Python's, BigInts and integral numbers as its ints, others as floats. */
 export type Scalar = number | bigint | boolean;
 
-const order = ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64"] as const;
+const order = [
+  "bool",
+  "uint8",
+  "int8",
+  "int16",
+  "int32",
+  "int64",
+  "float16",
+  "bfloat16",
+  "float32",
+  "float64",
+] as const;
 
 function promotePair(a: DType, b: DType): DType {
   if (a === b) return a;

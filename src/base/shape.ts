@@ -72,7 +72,11 @@ export function wrapDim(dim: number, ndim: number): number {
 }
 
 /** {@link wrapDim} for several dims, each at most once. `null` or an empty list means all dims when `emptyIsAll`. */
-export function wrapDims(dims: number | readonly number[] | null | undefined, ndim: number, emptyIsAll = true): number[] {
+export function wrapDims(
+  dims: number | readonly number[] | null | undefined,
+  ndim: number,
+  emptyIsAll = true,
+): number[] {
   if (dims === null || dims === undefined) return Array.from({ length: ndim }, (_, i) => i);
   const list = typeof dims === "number" ? [dims] : dims;
   if (list.length === 0 && emptyIsAll) return Array.from({ length: ndim }, (_, i) => i);

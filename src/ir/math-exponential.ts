@@ -79,10 +79,45 @@ export function exp(x: Expr, sign: 1 | -1 = 1): Expr {
   return scaled(expReduced(r, sign), bits);
 }
 
-/** y·2ⁿ in float64 with gradual underflow: by 2^⌊n/2⌋ and then by the rest. */
-function scaled(y: Expr, bits: Expr): Expr {
+/** y·2ⁿ with gradual underflow: by 2^⌊n/2⌋ and then by the rest. */
+export function scaled(y: Expr, bits: Expr): Expr {
   const half = E.shr(bits, 1);
   return E.mul(E.mul(y, power(y, half, 0)), power(y, E.sub(bits, half), 0));
+}
+
+/** 2^(high + low) for a high part that may be large and a small low part. Results underflow gradually. */
+export function exp2(high: Expr, low?: Expr): Expr {
+  const double = isDouble(high);
+  const x = double ? clamp(high, -1080, 1030) : clamp(high, -155, 132);
+  const sum = E.add(x, double ? magic.f64 : magic.f32);
+  const fraction = E.sub(x, E.sub(sum, double ? magic.f64 : magic.f32));
+  const r = E.mul(low === undefined ? fraction : E.add(fraction, low), Math.LN2);
+  return scaled(expReduced(r), E.bitcast(double ? "i64" : "i32", sum));
+}
+
+/** exp(x) / 2 for x >= 0, which is finite for as long as cosh is. */
+function halfExp(x: Expr): Expr {
+  const { r, bits } = reduce(E.pmin(x, isDouble(x) ? 711.5 : 89.6));
+  return E.mul(expReduced(r, 1, 2), power(x, bits, -2));
+}
+
+export function cosh(x: Expr): Expr {
+  const h = halfExp(E.abs(x));
+  return E.add(h, E.div(0.25, h));
+}
+
+/** Below 1, where the difference of exponentials would cancel, an odd polynomial: error 2^-31 and 2^-61. */
+export function sinh(x: Expr): Expr {
+  const a = E.abs(x);
+  const h = halfExp(a);
+  const z = E.square(E.pmin(a, 1));
+  const c = isDouble(x)
+    ? [
+        1, 0.16666666666666669, 0.0083333333333328666, 0.00019841269841639565, 2.7557319089618096e-6,
+        2.5052133954743981e-8, 1.6056418533691849e-10, 7.7840803642178571e-13,
+      ]
+    : [1, 0.166666672, 0.00833330676, 0.000198438735, 2.77605841e-6];
+  return E.select(E.lt(a, 1), E.mul(x, polynomial(z, c)), E.copysign(E.sub(h, E.div(0.25, h)), x));
 }
 
 /**
@@ -93,7 +128,8 @@ export function expm1(x: Expr): Expr {
   const { r, bits } = reduce(isDouble(x) ? clamp(x, -40, 710) : clamp(x, -20, 88.8));
   const tail = E.fma(E.mul(expTail(r), r), r, r);
   const half = power(x, bits, -1);
-  return E.select(E.eq(x, 0), x, E.mul(E.fma(half, tail, E.sub(half, 0.5)), 2));
+  // -0 is lost on the way; the sign is always that of x.
+  return E.copysign(E.mul(E.fma(half, tail, E.sub(half, 0.5)), 2), x);
 }
 
 export function sigmoid(x: Expr): Expr {

@@ -16,7 +16,7 @@ interface Parts {
 }
 
 /** e and f of a positive finite x. */
-function split(x: Expr): Parts {
+export function split(x: Expr): Parts {
   return isDouble(x) ? split64(x) : split32(x);
 }
 
@@ -70,16 +70,60 @@ function corners(x: Expr, y: Expr): Expr {
   return E.select(E.eq(x, 0), like(x, -Infinity), E.select(E.lt(x, 0), like(x, NaN), beyond));
 }
 
+/** ln 2 and log10 2 in two parts, the first with so few bits that its product with an exponent is exact. */
+const ln2 = { f64: [0.6931471805598903, 5.497923018708371e-14], f32: [0.693145751953125, 1.4286068203094173e-6] } as const;
+const lg2 = { f64: [0.30102999566395283, 2.8363394551044964e-14], f32: [0.301025390625, 4.605038981195214e-6] } as const;
+
 /** log x for positive finite x. */
 export function logPositive(x: Expr): Expr {
   const { e, f } = split(x);
-  const [high, low] = isDouble(x)
-    ? [0.6931471805598903, 5.497923018708371e-14]
-    : [0.693145751953125, 1.4286068203094173e-6];
+  const [high, low] = isDouble(x) ? ln2.f64 : ln2.f32;
   if (isDouble(x)) return E.fma(e, high, E.add(f, E.fma(e, low, logTail(f))));
   return E.fma(e, high, E.fma(E.square(f), polynomial(f, tail32), E.fma(e, low, f)));
 }
 
 export function log(x: Expr): Expr {
   return corners(x, logPositive(x));
+}
+
+export function log2(x: Expr): Expr {
+  const { e, f } = split(x);
+  return corners(x, E.add(e, E.fma(f, Math.LOG2E, E.mul(logTail(f), Math.LOG2E))));
+}
+
+export function log10(x: Expr): Expr {
+  const { e, f } = split(x);
+  const [high, low] = isDouble(x) ? lg2.f64 : lg2.f32;
+  const small = E.fma(f, Math.LOG10E, E.fma(e, low, E.mul(logTail(f), Math.LOG10E)));
+  return corners(x, E.fma(e, high, small));
+}
+
+/** log(1 + x): what the rounding of u = 1 + x lost is put back to first order. */
+export function log1p(x: Expr): Expr {
+  const u = E.add(x, 1);
+  const lost = E.div(E.sub(x, E.sub(u, 1)), u);
+  return E.copysign(corners(u, E.add(logPositive(u), lost)), x);
+}
+
+/** log1p(y(x)), or log(x) + ln 2 for an x so large that y would overflow. */
+function log1pOrLarge(x: Expr, y: Expr): Expr {
+  const large = E.gt(x, isDouble(x) ? 2 ** 500 : 2 ** 60);
+  return E.add(log1p(E.select(large, x, y)), E.select(large, like(x, Math.LN2), 0));
+}
+
+export function asinh(x: Expr): Expr {
+  const a = E.abs(x);
+  const z = E.square(a);
+  const y = E.add(a, E.div(z, E.add(E.sqrt(E.add(z, 1)), 1)));
+  return E.copysign(log1pOrLarge(a, y), x);
+}
+
+export function acosh(x: Expr): Expr {
+  const t = E.sub(x, 1);
+  return log1pOrLarge(x, E.add(t, E.sqrt(E.mul(t, E.add(t, 2)))));
+}
+
+export function atanh(x: Expr): Expr {
+  const a = E.abs(x);
+  return E.copysign(E.mul(log1p(E.div(E.add(a, a), E.sub(1, a))), 0.5), x);
 }

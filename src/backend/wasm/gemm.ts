@@ -3,16 +3,17 @@
  *
  * Large products are blocked for the caches as GotoBLAS and BLIS do: a block of B, `depth` by `blockColumns`, is packed into
  * panels one tile wide that pass through the L1 cache one at a time, while a block of A, `blockRows` by `depth`, stays in
- * L2. What lies well already is read in place instead of packed. Products with a single row or column are bound by memory,
+ * L2. What lies well already is read in place instead of packed. Products with very few rows or columns are bound by memory,
  * and take the kernels of gemm-vector.ts.
  *
- * Note [Summation order]: for given k, and for given transposes where m or n is 1, each element of C is the sum of its k
- * products in one fixed order, whatever its place in the matrix and however rows and columns are divided into calls:
+ * Note [Summation order]: each element of C is the sum of its k products in an order that k fixes (together with the way
+ * that `wayOf` chooses for the whole product), whatever its place in the matrix and however rows and columns are divided
+ * into calls:
  * - k is cut into equal blocks of at most 2 KiB of one row (512 float32, 256 float64); within a block the products are
  *   added one after the other to a sum that begins at 0; the sums s of the blocks, in order, give C = beta*C + alpha*s and
  *   then C = C + alpha*s. Every kernel keeps this order, tiles, their edges and `combine` alike.
- * - where m or n is 1 and the matrix is consecutive along k (`dot`), each row has 2 * lanes partial sums, which take the
- *   products in turn and are added pairwise at the end.
+ * - where a product goes by vectors and the matrix is consecutive along k (`dot`), each element has 2 * lanes partial sums,
+ *   which take the products in turn and are added pairwise at the end.
  * With relaxed SIMD each product and addition is rounded once if the machine fuses them, otherwise twice; both the tiles
  * and the edges use the same instruction. Nothing is skipped because a factor is 0, so NaN and infinity propagate; only
  * beta = 0 means that C is not read.
@@ -44,6 +45,9 @@ const depthBytes = 2048;
 const blockRows = 128;
 /** Columns in a block of B: 4 MiB at most, to stay in L3. */
 const blockColumns = 2048;
+/** As many rows or columns go one by one through the vector kernels if the other operand has many elements. */
+const fewVectors = 3;
+const manyElements = 16384;
 /** Columns or rows for which the vector kernels keep sums at a time. */
 const vectorChunk = 1024;
 
@@ -57,7 +61,7 @@ function roundUp(n: number, multiple: number): number {
   return Math.ceil(n / multiple) * multiple;
 }
 
-/** Both operands in more than one row and column, by tiles. */
+/** By tiles. */
 function tiledProduct(machine: Machine, p: Gemm, i0: number, i1: number, j0: number, j1: number): void {
   const { kernels, bytes, columns } = machine;
   const { k, alpha, transA, transB } = p;
@@ -130,7 +134,7 @@ function tiledProduct(machine: Machine, p: Gemm, i0: number, i1: number, j0: num
 
 /** Whether B, not transposed, is worth packing. */
 function packsB(p: Gemm, bytes: number): boolean {
-  return p.m > 8 && p.k * p.ldb * bytes > 32768;
+  return p.m >= 8 && p.k * p.ldb * bytes > 32768;
 }
 
 /** Whether A is worth packing. */
@@ -138,30 +142,52 @@ function packsA(p: Gemm, bytes: number): boolean {
   return p.transA && p.k * p.lda * bytes > 32768;
 }
 
-/** The product with m = 1 or n = 1, for elements `from` to `to` of the result. */
-function vectorProduct(machine: Machine, p: Gemm, from: number, to: number): void {
+/**
+ * How a product goes: row by row or column by column through the kernels for vectors, or by tiles. Vectors pay where there
+ * are so few rows or columns that packing the other operand, or reading it in narrow columns, would cost more than to read
+ * it several times in its own order. The answer must not depend on anything but the whole product: Note [Summation order].
+ */
+function wayOf(p: Gemm): "rows" | "columns" | "tiles" {
+  const { m, n, k } = p;
+  if (m === 1 || (m <= fewVectors && m <= n && n * k >= manyElements)) return "rows";
+  if (n === 1 || (n <= fewVectors && m * k >= manyElements)) return "columns";
+  return "tiles";
+}
+
+/** Elements `from` to `to` of row `index` of C, or of column `index`. */
+function vectorProduct(
+  machine: Machine,
+  p: Gemm,
+  way: "rows" | "columns",
+  index: number,
+  from: number,
+  to: number,
+): void {
   const { kernels, bytes, lanes, scratch } = machine;
-  const { k, alpha } = p;
-  const isRow = p.m === 1;
-  const single = isRow && p.n === 1;
+  const { k, alpha, beta } = p;
+  const isRow = way === "rows";
+  const single = p.m === 1 && p.n === 1;
+  const [lda, ldb, ldc] = [p.lda * bytes, p.ldb * bytes, p.ldc * bytes];
   // The matrix, the stride of its rows, the vector, its stride, and the stride of the result.
-  let [matrix, stride] = isRow ? [p.b, p.ldb * bytes] : [p.a, p.lda * bytes];
-  let [x, strideX] = isRow ? [p.a, p.transA ? p.lda * bytes : bytes] : [p.b, p.transB ? bytes : p.ldb * bytes];
-  const strideC = isRow ? bytes : p.ldc * bytes;
-  const c = p.c + from * strideC;
+  let [matrix, stride] = isRow ? [p.b, ldb] : [p.a, lda];
+  let [x, strideX] = isRow
+    ? [p.a + index * (p.transA ? bytes : lda), p.transA ? lda : bytes]
+    : [p.b + index * (p.transB ? ldb : bytes), p.transB ? bytes : ldb];
+  const strideC = isRow ? bytes : ldc;
+  const c = p.c + index * (isRow ? ldc : bytes) + from * strideC;
   const alongK = isRow ? p.transB : !p.transA;
   const chunk = Math.min(to - from, vectorChunk);
   const sumBytes = roundUp(chunk, lanes) * bytes;
   const xBytes = roundUp(k * bytes, 16);
 
   if (alongK || single) {
-    const strided = !alongK && stride !== bytes;
     const sums = scratch(sumBytes + 2 * xBytes);
     if (strideX !== bytes) {
       kernels.gather(x, strideX, sums + sumBytes, k);
       x = sums + sumBytes;
     }
-    if (strided) {
+    // A matrix of one column is a vector with a stride.
+    if (!alongK && stride !== bytes) {
       kernels.gather(matrix, stride, sums + sumBytes + xBytes, k);
       matrix = sums + sumBytes + xBytes;
       stride = bytes * k;
@@ -169,7 +195,7 @@ function vectorProduct(machine: Machine, p: Gemm, from: number, to: number): voi
     for (let i = from; i < to; i += chunk) {
       const n = Math.min(chunk, to - i);
       kernels.dot(matrix + i * stride, stride, x, sums, n, k);
-      kernels.update(sums, c + (i - from) * strideC, strideC, n, alpha, p.beta);
+      kernels.update(sums, c + (i - from) * strideC, strideC, n, alpha, beta);
     }
     return;
   }
@@ -178,17 +204,10 @@ function vectorProduct(machine: Machine, p: Gemm, from: number, to: number): voi
   for (let j = from; j < to; j += chunk) {
     const n = Math.min(chunk, to - j);
     for (let q = 0; q < k; q += depth) {
+      const rows = matrix + q * stride + j * bytes;
       kernels.scale(sums, 0, 1, roundUp(n, lanes), 0);
-      kernels.combine(
-        matrix + q * stride + j * bytes,
-        stride,
-        x + q * strideX,
-        strideX,
-        sums,
-        n,
-        Math.min(depth, k - q),
-      );
-      kernels.update(sums, c + (j - from) * strideC, strideC, n, alpha, q === 0 ? p.beta : 1);
+      kernels.combine(rows, stride, x + q * strideX, strideX, sums, n, Math.min(depth, k - q));
+      kernels.update(sums, c + (j - from) * strideC, strideC, n, alpha, q === 0 ? beta : 1);
     }
   }
 }
@@ -222,13 +241,12 @@ export function createGemmPart(memory: WebAssembly.Memory, options: GemmOptions)
     if (p.k === 0) {
       const { bytes, kernels } = machine;
       kernels.scale(p.c + (i0 * p.ldc + j0) * bytes, p.ldc * bytes, i1 - i0, j1 - j0, p.beta);
-    } else if (p.m === 1) {
-      vectorProduct(machine, p, j0, j1);
-    } else if (p.n === 1) {
-      vectorProduct(machine, p, i0, i1);
-    } else {
-      tiledProduct(machine, p, i0, i1, j0, j1);
+      return;
     }
+    const way = wayOf(p);
+    if (way === "rows") for (let i = i0; i < i1; i++) vectorProduct(machine, p, way, i, j0, j1);
+    else if (way === "columns") for (let j = j0; j < j1; j++) vectorProduct(machine, p, way, j, i0, i1);
+    else tiledProduct(machine, p, i0, i1, j0, j1);
   };
 }
 

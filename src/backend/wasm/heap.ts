@@ -20,7 +20,7 @@
  */
 import { OutOfMemoryError, TorchError } from "../../base/errors.ts";
 import type { Allocation, HostMemory, MemoryStats } from "../backend.ts";
-import { onCollection, synchronousCollector } from "./collector.ts";
+import { type Collector, onCollection, synchronousCollector, Traceable } from "./collector.ts";
 import { binCount, binOf, type ExtentKind, Extents, kept, large, roundUnits, slab } from "./extents.ts";
 import { type Arena, ArenaViews, pageSize } from "./memory.ts";
 
@@ -35,18 +35,29 @@ const megabyte = 2 ** 20;
 const firstBudget = 128 * megabyte;
 const minimumBudget = 32 * megabyte;
 const ordinaryBudget = 256 * megabyte;
+const leastYoungBudget = 16 * megabyte;
+/** Milliseconds that may be spent to find a dead byte young: what it costs to write to memory instead of the cache. */
+const worthPerByte = 0.025 / megabyte;
+const leastTidy = 65536;
 /** Bytes per millisecond. Programs that seem to allocate faster than memory can be written do not use what they allocate. */
 const fastestAllocation = 4e6;
 const growthStep = 16 * megabyte;
 const leastKeptBytes = 64 * megabyte;
 
+/** An average that one slow collection, on a busy machine, cannot raise much. */
+function damped(average: number, time: number): number {
+  if (average === 0) return time;
+  return time > average ? Math.min(time, average * 1.25) : (average + time) / 2;
+}
+
 /** What `alloc` returns. A large piece is its own owner, a small one is owned by its slab, which is a piece too. */
-class Piece implements Allocation {
+class Piece extends Traceable implements Allocation {
   /** Negative once the memory is gone; only `free` makes it so while the piece can still be reached. */
   ptr: number;
   readonly owner: Piece;
 
   constructor(ptr: number, owner: Piece | null) {
+    super();
     this.ptr = ptr;
     this.owner = owner ?? this;
   }
@@ -54,7 +65,7 @@ class Piece implements Allocation {
 
 export interface HeapOptions {
   /** Finds the function that collects in the same job, or null where there is none. Called when first needed. */
-  readonly collector?: () => (() => void) | null;
+  readonly collector?: () => Collector | null;
 }
 
 export class Heap {
@@ -69,9 +80,11 @@ export class Heap {
   private slabEnd = 0;
   private last = -1;
 
-  // Owners. New ones are held strongly until the next collection, as most of what `free` takes never needs a WeakRef.
-  // `refs[i]` is the owner of the extent at unit `refUnits[i]`, or null; the table of the extents has i + 1 at u + 1.
+  // Owners. New ones are held strongly until the next collection: most are then dead or were freed, and never need a
+  // WeakRef. `aged` have lived through one young collection. `refs[i]` is the owner of the extent at unit `refUnits[i]`, or null; the table of the extents has i + 1 at u + 1.
   private fresh: Piece[] = [];
+  private aged: Piece[] = [];
+  private tidyAt = leastTidy;
   private refs: (WeakRef<Piece> | null)[] = [];
   private refUnits: number[] = [];
 
@@ -79,9 +92,9 @@ export class Heap {
   private readonly kept: Piece[][] = Array.from({ length: binCount }, () => []);
   private keptBytes = 0;
 
-  private readonly findCollector: () => (() => void) | null;
+  private readonly findCollector: () => Collector | null;
   /** Undefined until first needed. */
-  private collector: (() => void) | null | undefined = undefined;
+  private collector: Collector | null | undefined = undefined;
   private ballast: ArrayBuffer[] = [];
   /** Held for its own sake. */
   private observer: object | null = null;
@@ -91,11 +104,15 @@ export class Heap {
   private live = 0;
   private peak = 0;
   private budget = firstBudget;
+  private youngBudget = leastYoungBudget;
+  /** The next collection comes when `since` passes this. */
+  private threshold = leastYoungBudget;
 
   private allocations = 0;
   private collections = 0;
-  /** Milliseconds: of one collection, averaged, and the end of the last one. */
-  private gcTime = 0;
+  /** Milliseconds: of one collection, averaged, and the end of the last full one. */
+  private fullTime = 0;
+  private youngTime = 0;
   private lastCollection: number = performance.now();
 
   constructor(arena: Arena, options: HeapOptions = {}) {
@@ -226,7 +243,7 @@ export class Heap {
   private takeExtent(units: number, kind: ExtentKind, nbytes: number, mayCollect: boolean): number {
     const available = this.arena.maximumBytes - pageSize;
     if (units * unit > available) throw this.outOfMemory(nbytes);
-    if (mayCollect && this.since > this.budget) this.relieve();
+    if (mayCollect && this.since > this.threshold) this.relieve();
     let u = this.extents.take(units, kind);
     if (u >= 0) return u;
     this.flushKept();
@@ -275,7 +292,16 @@ export class Heap {
 
   private track(piece: Piece): void {
     if (this.collector === null) this.weaken(piece);
-    else this.fresh.push(piece);
+    else {
+      this.fresh.push(piece);
+      if (this.fresh.length >= this.tidyAt) this.tidy();
+    }
+  }
+
+  /** Drops void entries, as a program that frees all it allocates never collects. */
+  private tidy(): void {
+    this.fresh = this.fresh.filter((piece) => piece.ptr >= 0);
+    this.tidyAt = Math.max(leastTidy, 2 * this.fresh.length);
   }
 
   private weaken(piece: Piece): void {
@@ -285,9 +311,11 @@ export class Heap {
     this.extents.table[u + 1] = this.refs.length;
   }
 
-  private weakenFresh(): void {
-    for (const piece of this.fresh) if (piece.ptr >= 0) this.weaken(piece);
-    this.fresh = [];
+  private weakenAll(): void {
+    for (const list of [this.fresh, this.aged]) {
+      for (const piece of list) if (piece.ptr >= 0) this.weaken(piece);
+      list.length = 0;
+    }
   }
 
   private flushKept(): void {
@@ -306,6 +334,59 @@ export class Heap {
     this.keptBytes = 0;
   }
 
+  /** What the owner of an extent was asked for. */
+  private bytesAt(u: number): number {
+    const tag = this.extents.table[u] as number;
+    return (tag & 3) === slab ? (this.extents.table[u + 2] as number) : (tag >>> 2) * unit;
+  }
+
+  /**
+   * Releases what has died young. An owner that outlives two of these has left the nursery of the engine, where young
+   * collections look: it waits, weakly held, for a full one.
+   */
+  private collectYoung(young: NonNullable<Collector["young"]>): void {
+    const start = performance.now();
+    this.notePeak();
+    const { table } = this.extents;
+    const units: number[] = [];
+    let candidates = 0;
+    for (const [list, mark] of [
+      [this.fresh, -1],
+      [this.aged, -2],
+    ] as const) {
+      for (const piece of list) {
+        if (piece.ptr < 0) continue;
+        const u = piece.ptr >>> unitBits;
+        table[u + 1] = mark;
+        candidates += this.bytesAt(u);
+        units.push(u);
+      }
+    }
+    const all = this.aged.length === 0 ? this.fresh : this.fresh.concat(this.aged);
+    this.fresh = [];
+    this.aged = [];
+    for (const piece of young(all)) {
+      if (piece.ptr < 0) continue;
+      const u = piece.ptr >>> unitBits;
+      const mark = table[u + 1];
+      table[u + 1] = 0;
+      if (mark === -1) this.aged.push(piece);
+      else this.weaken(piece);
+    }
+    let dead = 0;
+    for (const u of units) {
+      if ((table[u + 1] as number) >= 0) continue;
+      dead += this.bytesAt(u);
+      this.extents.release(u);
+    }
+    this.since -= dead;
+    this.collections++;
+    this.youngTime = damped(this.youngTime, performance.now() - start);
+    const yieldOf = Math.max(dead / Math.max(candidates, 1), 0.05);
+    this.youngBudget = Math.min(Math.max(this.youngTime / (worthPerByte * yieldOf), leastYoungBudget), ordinaryBudget);
+    this.threshold = Math.min(this.since + this.youngBudget, this.budget);
+  }
+
   /** Releases the memory of all owners whose WeakRefs are cleared. */
   private sweep(): void {
     this.notePeak();
@@ -319,8 +400,7 @@ export class Heap {
       if (ref === null) continue;
       const u = refUnits[i] as number;
       if (ref.deref() === undefined) {
-        const tag = table[u] as number;
-        this.live -= (tag & 3) === slab ? (table[u + 2] as number) : (tag >>> 2) * unit;
+        this.live -= this.bytesAt(u);
         this.extents.release(u);
       } else {
         refs[count] = ref;
@@ -341,16 +421,17 @@ export class Heap {
       this.sweep();
       return;
     }
-    this.weakenFresh();
-    collector();
+    this.weakenAll();
+    collector.full();
     this.sweep();
     this.collections++;
+    this.threshold = Math.min(collector.young === null ? Infinity : this.youngBudget, this.budget);
   }
 
-  private readyCollector(): (() => void) | null {
+  private readyCollector(): Collector | null {
     if (this.collector === undefined) this.collector = this.findCollector();
     if (this.collector === null && this.observer === null) {
-      this.weakenFresh();
+      this.weakenAll();
       this.observer = onCollection(() => {
         this.ballast = [];
         this.flushKept();
@@ -363,24 +444,31 @@ export class Heap {
 
   /** The budget is used up: see Note [Budget of the collector]. */
   private relieve(): void {
-    if (this.readyCollector() === null) {
-      this.showPressure();
+    const collector = this.readyCollector();
+    if (collector === null) {
+      if (this.since > this.budget) this.showPressure();
+      else this.threshold = this.budget;
       return;
+    }
+    if (collector.young !== null) {
+      this.collectYoung(collector.young);
+      if (this.since <= this.budget) return;
     }
     const start = performance.now();
     const allocated = this.since;
     const runTime = Math.max(start - this.lastCollection, 0.01);
     this.collect();
     const end = performance.now();
-    this.gcTime = this.gcTime === 0 ? end - start : 0.5 * (this.gcTime + end - start);
+    this.fullTime = damped(this.fullTime, end - start);
     this.lastCollection = end;
     // What will be allocated while the program runs as long as one collection takes.
-    const perCollection = Math.min(allocated / runTime, fastestAllocation) * this.gcTime;
+    const perCollection = Math.min(allocated / runTime, fastestAllocation) * this.fullTime;
     const ordinary = Math.max(ordinaryBudget, this.live / 2);
     this.budget = Math.max(
       Math.min(Math.max(perCollection / 0.05, minimumBudget), ordinary),
       Math.min(perCollection / 0.25, this.arena.maximumBytes / 4),
     );
+    this.threshold = Math.min(this.threshold, this.budget);
   }
 
   private showPressure(): void {
@@ -394,6 +482,7 @@ export class Heap {
     this.live += this.since;
     this.since = 0;
     this.budget = minimumBudget;
+    this.threshold = minimumBudget;
   }
 
   /** Throws if the heap contradicts itself; for tests. */

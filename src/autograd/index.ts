@@ -1,0 +1,6 @@
+/**
+ * `torch.autograd`.
+ */
+export { backward, grad, type BackwardOptions, type GradOptions, type TensorBackwardOptions } from "./backward.ts";
+export { AccumulateGrad } from "./accumulate.ts";
+export { Node, type RemovableHandle } from "./node.ts";

@@ -1,0 +1,368 @@
+/**
+ * Elementwise kernels: one scalar program over every element of some tensors, whatever their geometry.
+ *
+ * Note [Stride classes]
+ * A kernel is compiled for a rank and, for each operand, the class of its innermost stride: contiguous, the same element
+ * throughout (a scalar), or any. Before that, dimensions are ordered by stride and merged where they follow on each other, so
+ * nearly everything runs as one loop over contiguous memory. Sizes and other strides are arguments.
+ */
+import type { Backend, Program } from "../backend/backend.ts";
+import type { DType } from "../base/dtype.ts";
+import { contiguousStrides, sameShape, type Shape } from "../base/shape.ts";
+import { computeType, type Kernel, type Stmt, type Uniform } from "../ir/kernel.ts";
+import { E, type Expr, type Type } from "../ir/expr.ts";
+import { allocate, allocateStrided, type Tensor } from "../tensor/tensor.ts";
+
+/** Elements per piece of a flat loop: what one thread takes at a time. */
+const block = 4096;
+
+/** One elementwise computation for given dtypes: how inputs and uniform scalars become outputs. */
+export interface ElementwiseSpec {
+  readonly name: string;
+  /** Tells specs apart in kernel keys; must determine `build`. */
+  readonly key: string;
+  readonly outs: readonly DType[];
+  readonly ins: readonly DType[];
+  readonly scalars: readonly Type[];
+  /** The values of the outputs, of their compute types. */
+  readonly build: (ins: readonly Expr[], scalars: readonly Expr[]) => readonly Expr[];
+}
+
+type Class = "c" | "s" | "n";
+
+/** Compiled forms of a spec on one backend, by stride classes. */
+export class Elementwise {
+  readonly spec: ElementwiseSpec;
+  /** The backend that the two tables below belong to, and those of other backends. */
+  #backend: Backend | null = null;
+  #programs: Map<string, Program> = new Map();
+  /** Rank 1 and all inputs contiguous or scalar, by bit mask of the scalars: the fast path. */
+  #flat: (Program | undefined)[] = [];
+  #others: Map<Backend, [Map<string, Program>, (Program | undefined)[]]> | null = null;
+
+  constructor(spec: ElementwiseSpec) {
+    this.spec = spec;
+  }
+
+  #switch(backend: Backend): void {
+    if (this.#backend !== null) {
+      this.#others ??= new Map();
+      this.#others.set(this.#backend, [this.#programs, this.#flat]);
+    }
+    [this.#programs, this.#flat] = this.#others?.get(backend) ?? [new Map(), []];
+    this.#backend = backend;
+  }
+
+  /** Computes into `outs`, which all have one shape; inputs broadcast to it. */
+  run(outs: readonly Tensor[], ins: readonly Tensor[], scalars: readonly (number | bigint)[]): void {
+    const out = outs[0] as Tensor;
+    if (out._numel === 0) return;
+    const backend = out._storage.backend;
+    if (backend !== this.#backend) this.#switch(backend);
+    let mask = 0;
+    let flat = true;
+    for (let k = 0; k < outs.length; k++) if (!(outs[k] as Tensor)._isContiguous) flat = false;
+    if (flat) {
+      for (let i = 0; i < ins.length; i++) {
+        const t = ins[i] as Tensor;
+        if (t._isContiguous && sameShape(t.shape, out.shape)) continue;
+        if (t._numel === 1) mask |= 1 << i;
+        else {
+          flat = false;
+          break;
+        }
+      }
+    }
+    if (flat) this.#runFlat(outs, ins, scalars, mask, out._numel);
+    else this.#runStrided(outs, ins, scalars);
+  }
+
+  #runFlat(
+    outs: readonly Tensor[],
+    ins: readonly Tensor[],
+    scalars: readonly (number | bigint)[],
+    mask: number,
+    n: number,
+  ): void {
+    const backend = (outs[0] as Tensor)._backend;
+    const program = (this.#flat[mask] ??= backend.compile(
+      buildKernel(this.spec, 1, [
+        ...outs.map((): Class => "c"),
+        ...ins.map((_, i): Class => ((mask >> i) & 1 ? "s" : "c")),
+      ]),
+    ));
+    const blocks = Math.ceil(n / block);
+    const a = outs[0] as Tensor;
+    if (scalars.length === 0 && outs.length === 1) {
+      switch (ins.length) {
+        case 1:
+          program.run(a._ptr, (ins[0] as Tensor)._ptr, blocks, n);
+          return;
+        case 2:
+          program.run(a._ptr, (ins[0] as Tensor)._ptr, (ins[1] as Tensor)._ptr, blocks, n);
+          return;
+      }
+    }
+    const args: (number | bigint)[] = [];
+    for (let k = 0; k < outs.length; k++) args.push((outs[k] as Tensor)._ptr);
+    for (let i = 0; i < ins.length; i++) args.push((ins[i] as Tensor)._ptr);
+    args.push(blocks, n);
+    for (let i = 0; i < scalars.length; i++) args.push(scalars[i] as number | bigint);
+    program.run(...args);
+  }
+
+  #runStrided(outs: readonly Tensor[], ins: readonly Tensor[], scalars: readonly (number | bigint)[]): void {
+    const all = [...outs, ...ins];
+    const { sizes, strides } = iterate((outs[0] as Tensor).shape, all);
+    const rank = sizes.length;
+    const inner = strides.map((s) => s[rank - 1] as number);
+    const classes = inner.map((s): Class => (s === 1 ? "c" : s === 0 ? "s" : "n"));
+    const key = rank + classes.join("");
+    let program = this.#programs.get(key);
+    if (program === undefined) {
+      program = (outs[0] as Tensor)._backend.compile(buildKernel(this.spec, rank, classes));
+      this.#programs.set(key, program);
+    }
+    const args: (number | bigint)[] = all.map((t) => t._ptr);
+    if (rank === 1) args.push(Math.ceil((sizes[0] as number) / block));
+    args.push(...sizes);
+    for (let k = 0; k < all.length; k++) {
+      const s = strides[k] as number[];
+      for (let d = 0; d < rank - 1; d++) args.push(s[d] as number);
+      if (classes[k] === "n") args.push(s[rank - 1] as number);
+    }
+    for (let i = 0; i < scalars.length; i++) args.push(scalars[i] as number | bigint);
+    program.run(...args);
+  }
+}
+
+/** The loops over operands of broadcast shape `shape`: dimensions ordered by stride, and merged where possible. */
+export function iterate(shape: Shape, tensors: readonly Tensor[]): { sizes: number[]; strides: number[][] } {
+  const n = shape.length;
+  const all = tensors.map((t) => {
+    const lead = n - t.shape.length;
+    const s = new Array<number>(n).fill(0);
+    for (let i = 0; i < t.shape.length; i++) {
+      s[lead + i] = t.shape[i] === 1 ? 0 : (t._strides[i] as number);
+    }
+    return s;
+  });
+  const order = strideOrder(shape, all).filter((d) => shape[d] !== 1);
+  const sizes: number[] = [];
+  const strides: number[][] = all.map(() => []);
+  for (const d of order) {
+    const size = shape[d] as number;
+    const last = sizes.length - 1;
+    const merges = last >= 0 && all.every((s, k) => (strides[k] as number[])[last] === (s[d] as number) * size);
+    if (merges) {
+      sizes[last] = (sizes[last] as number) * size;
+      all.forEach((s, k) => ((strides[k] as number[])[last] = s[d] as number));
+    } else {
+      sizes.push(size);
+      all.forEach((s, k) => (strides[k] as number[]).push(s[d] as number));
+    }
+  }
+  if (sizes.length === 0) {
+    sizes.push(1);
+    for (const s of strides) s.push(1);
+  }
+  return { sizes, strides };
+}
+
+/**
+ * Dimensions from the outermost to the innermost: those with larger strides first, where the operands agree (the order of
+ * PyTorch's TensorIterator, which also decides the layout of results).
+ */
+function strideOrder(shape: Shape, strides: readonly (readonly number[])[]): number[] {
+  // As TensorIterator does: an insertion sort of [n-1 .. 0], since the comparison is not a total order.
+  const perm = shape.map((_, i) => shape.length - 1 - i);
+  const compare = (d0: number, d1: number): number => {
+    for (const s of strides) {
+      const a = s[d0] as number;
+      const b = s[d1] as number;
+      if (a === 0 || b === 0) continue;
+      if (a < b) return -1;
+      if (a > b) return 1;
+      if ((shape[d0] as number) > (shape[d1] as number)) return 1;
+    }
+    return 0;
+  };
+  for (let i = 1; i < perm.length; i++) {
+    let at = i;
+    for (let j = i - 1; j >= 0; j--) {
+      const c = compare(perm[j] as number, perm[at] as number);
+      if (c > 0) {
+        const swap = perm[j] as number;
+        perm[j] = perm[at] as number;
+        perm[at] = swap;
+        at = j;
+      } else if (c < 0) break;
+    }
+  }
+  return perm.reverse();
+}
+
+/** A tensor for the result over `ins`: of their broadcast shape, laid out as they are (PyTorch's rule). */
+export function allocateLike(shape: Shape, dtype: DType, ins: readonly Tensor[]): Tensor {
+  const backend = (ins[0] as Tensor)._backend;
+  let contiguous = true;
+  for (let i = 0; i < ins.length; i++) {
+    const t = ins[i] as Tensor;
+    if (!(t._isContiguous && t.shape.length === shape.length) && t._numel !== 1) contiguous = false;
+  }
+  if (contiguous) return allocate(shape, dtype, backend);
+  const all = ins.map((t) => {
+    const s = new Array<number>(shape.length).fill(0);
+    const lead = shape.length - t.shape.length;
+    for (let i = 0; i < t.shape.length; i++)
+      s[lead + i] = t.shape[i] === 1 && shape[lead + i] !== 1 ? 0 : (t._strides[i] as number);
+    return s;
+  });
+  const order = strideOrder(shape, all);
+  const strides = new Array<number>(shape.length);
+  let step = 1;
+  for (let k = order.length - 1; k >= 0; k--) {
+    const d = order[k] as number;
+    strides[d] = step;
+    step *= Math.max(shape[d] as number, 1);
+  }
+  return sameShape(strides, contiguousStrides(shape))
+    ? allocate(shape, dtype, backend)
+    : allocateStrided(shape, strides, dtype, backend);
+}
+
+function buildKernel(spec: ElementwiseSpec, rank: number, classes: readonly Class[]): Kernel {
+  const nOut = spec.outs.length;
+  const dtypes = [...spec.outs, ...spec.ins];
+  const scalars: Uniform[] = [];
+  const uniform = (name: string, type: Type): Expr => {
+    scalars.push({ name, type });
+    return E.scalar(type, scalars.length - 1);
+  };
+  const blocks = rank === 1 ? uniform("blocks", "i32") : null;
+  const sizes = Array.from({ length: rank }, (_, d) => uniform(`size${d}`, "i32"));
+  const strides = dtypes.map((_, k) =>
+    Array.from({ length: rank }, (__, d): Expr | null => {
+      if (d < rank - 1 || classes[k] === "n") return uniform(`stride${k}_${d}`, "i32");
+      return null;
+    }),
+  );
+  const params = spec.scalars.map((type, i) => uniform(`p${i}`, type));
+  const last = rank - 1;
+  const innermost: Expr = blocks === null ? E.index(last) : E.add(E.mul(E.index(rank), block), E.index(last));
+  const address = (k: number): Expr => {
+    let at: Expr | null = null;
+    for (let d = 0; d < rank; d++) {
+      const s = (strides[k] as (Expr | null)[])[d] as Expr | null;
+      const i = d === last ? innermost : E.index(d);
+      if (d === last && classes[k] === "s") continue;
+      const term = s === null ? i : E.mul(i, s);
+      at = at === null ? term : E.add(at, term);
+    }
+    return at ?? E.const("i32", 0);
+  };
+  const loads = spec.ins.map((dtype, i) => E.load(computeType(dtype), nOut + i, address(nOut + i)));
+  const values = spec.build(loads, params);
+  let body: Stmt[] = values.map((value, k) => ({ kind: "store", buffer: k, index: address(k), value }));
+  if (blocks !== null) {
+    const size = sizes[0] as Expr;
+    const rest = E.sub(size, E.mul(E.index(rank), block));
+    body = [{ kind: "loop", loop: last, mode: "vector", extent: E.min(rest, block), body }];
+    body = [{ kind: "loop", loop: rank, mode: "parallel", extent: blocks, body }];
+  } else {
+    for (let d = last; d >= 0; d--) {
+      const mode = d === last ? "vector" : d === 0 ? "parallel" : "serial";
+      body = [{ kind: "loop", loop: d, mode, extent: sizes[d] as Expr, body }];
+    }
+  }
+  return {
+    name: spec.name,
+    key: `${spec.key}/${rank}${classes.join("")}`,
+    buffers: dtypes.map((dtype, k) => ({
+      name: k < nOut ? `out${k}` : `in${k - nOut}`,
+      dtype,
+      access: k < nOut ? "write" : "read",
+    })),
+    scalars,
+    body,
+  };
+}
+
+/** Elementwise conversion from one dtype to another, compiled once per pair. */
+const casts: (Elementwise | undefined)[] = [];
+
+/** Converts between compute types as PyTorch's `to` does. */
+export function castExpr(value: Expr, to: DType): Expr {
+  const type = computeType(to);
+  if (value.type === type) return value;
+  if (to.category === 1 && to.name !== "int64" && (value.type === "f32" || value.type === "f64")) {
+    // Narrow integers take the low bits of the 64-bit value, as a conversion in C on this hardware does.
+    return E.cast("i32", E.cast("i64", value));
+  }
+  return E.cast(type, value);
+}
+
+/** Copies `src` into `dst` with broadcasting and conversion; autograd does not see it. */
+export function copyRaw(dst: Tensor, src: Tensor): void {
+  const at = dst.dtype.code * 16 + src.dtype.code;
+  const program = (casts[at] ??= new Elementwise({
+    name: "copy",
+    key: `copy:${dst.dtype.name}:${src.dtype.name}`,
+    outs: [dst.dtype],
+    ins: [src.dtype],
+    scalars: [],
+    build: ([x]) => [castExpr(x as Expr, dst.dtype)],
+  }));
+  program.run([dst], [src], []);
+}
+
+/** A contiguous copy in the same dtype. */
+export function contiguousRaw(t: Tensor): Tensor {
+  if (t._isContiguous) return t;
+  const out = allocate(t.shape, t.dtype, t._backend);
+  copyRaw(out, t);
+  return out;
+}
+
+/** A copy with the layout of the original where that is dense. */
+export function cloneRaw(t: Tensor): Tensor {
+  const out = allocateLike(t.shape, t.dtype, [t]);
+  copyRaw(out, t);
+  return out;
+}
+
+/** The tensor itself if it has the dtype, else a converted copy. */
+export function castRaw(t: Tensor, dtype: DType): Tensor {
+  if (t.dtype === dtype) return t;
+  const out = allocateLike(t.shape, dtype, [t]);
+  copyRaw(out, t);
+  return out;
+}
+
+const fills: (Elementwise | undefined)[] = [];
+
+/** A number as a kernel argument of the given compute type. */
+export function asArgument(value: number | bigint | boolean, type: Type): number | bigint {
+  if (type === "i64") {
+    if (typeof value === "bigint") return BigInt.asIntN(64, value);
+    const n = Number(value);
+    return Number.isNaN(n) ? -(2n ** 63n) : BigInt.asIntN(64, BigInt(Math.trunc(Number.isFinite(n) ? n : 0)));
+  }
+  if (type === "bool") return value ? 1 : 0;
+  if (type === "i32" && typeof value === "bigint") return Number(BigInt.asIntN(32, value));
+  return Number(value);
+}
+
+/** Sets every element. */
+export function fillRaw(dst: Tensor, value: number | bigint | boolean): void {
+  const type = computeType(dst.dtype);
+  const program = (fills[dst.dtype.code] ??= new Elementwise({
+    name: "fill",
+    key: `fill:${dst.dtype.name}`,
+    outs: [dst.dtype],
+    ins: [],
+    scalars: [type],
+    build: (_, [p]) => [p as Expr],
+  }));
+  program.run([dst], [], [asArgument(value, type)]);
+}

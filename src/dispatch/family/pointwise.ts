@@ -1,0 +1,624 @@
+/**
+ * Pointwise operators: a scalar expression applied to every element. The expression is all an operator states; from it follow
+ * shapes, dtypes, kernels, the in-place form, and by differentiation (`calculus`) the backward formula, which is again pointwise
+ * and so differentiable in turn.
+ */
+import { bool, type DType } from "../../base/dtype.ts";
+import { ArgumentTypeError, NotImplementedError } from "../../base/errors.ts";
+import { resultTypeOf, type Scalar, toFloat, type Typed } from "../../base/promote.ts";
+import { broadcastAll, sameShape } from "../../base/shape.ts";
+import { modes } from "../../autograd/modes.ts";
+import type { MaybeTensor, OpNode } from "../../autograd/node.ts";
+import { requiresGrad } from "../../autograd/views.ts";
+import { freeVars, gradient, substitute } from "../../ir/calculus.ts";
+import { E, type Expr, rewrite, type Type } from "../../ir/expr.ts";
+import { computeType } from "../../ir/kernel.ts";
+import { allocate, Tensor } from "../../tensor/tensor.ts";
+import { allocateLike, asArgument, castExpr, cloneRaw, Elementwise, fillRaw } from "../elementwise.ts";
+import { describe, type InplaceOpInfo, type Operator, withOut } from "../op.ts";
+import { applyInplace, checkStorable, gradNameOf, record, type Recordable, type Use } from "../primitive.ts";
+import { PyFloat, type ScalarLike, Signature } from "../signature.ts";
+
+/** How the dtype of the result follows from the promoted dtype of the operands. */
+export type DTypeRule = "promote" | "float" | "bool" | ((promoted: DType) => DType);
+
+export interface PointwiseOptions {
+  readonly dtype?: DTypeRule;
+  /** The dtype to compute in, from the promoted one; default: the result's (`promote`, `float`), or the promoted one (`bool`). */
+  readonly compute?: (promoted: DType) => DType;
+  /** The value for boolean operands, where the expression is for numbers. Default: the expression over 0 and 1. */
+  readonly bool?: (...args: Expr[]) => Expr;
+  /**
+   * The gradients of the operands from that of the result (`g`), the result (`y`) and the arguments; null for one that
+   * has none. Only for numerical stability or for PyTorch's choice at corners: by default the expression is differentiated.
+   */
+  readonly grad?: (g: Expr, y: Expr, ...args: Expr[]) => readonly (Expr | null)[];
+  /** False where no gradient is defined. */
+  readonly differentiable?: boolean;
+  readonly gradName?: string;
+  readonly method?: boolean;
+  readonly namespace?: boolean;
+  /** False where there is no in-place form. */
+  readonly inplace?: boolean;
+  /** Throws if the operator does not take operands of this (promoted) dtype. */
+  readonly check?: (dtype: DType) => void;
+}
+
+interface PointwiseParams {
+  readonly scalars: readonly Scalar[];
+  /** What it was computed in. */
+  readonly compute: DType;
+  /** Whether a number stood in the place of a tensor: it counts as saved. */
+  readonly numeric: boolean;
+}
+
+/** The gradient of one operand. */
+interface OperandGrad {
+  readonly kind: "none" | "zero" | "identity" | "formula";
+  /** Tensor operands that the formula uses. */
+  readonly tensors: readonly number[];
+  readonly result: boolean;
+  readonly scalars: boolean;
+}
+
+const gId = 1000;
+const yId = 1001;
+
+/** One compiled plan: the kernel for given dtypes. */
+interface Plan {
+  readonly kernel: Elementwise;
+  readonly out: DType;
+  readonly compute: DType;
+  readonly type: Type;
+}
+
+type Build = (tensors: readonly Expr[], scalars: readonly Expr[]) => Expr;
+type BuildGrad = (g: Expr, y: Expr, tensors: readonly Expr[], scalars: readonly Expr[]) => readonly (Expr | null)[];
+
+/** A pointwise computation over a fixed number of tensors and uniform numbers, with its derivative. */
+export class PointwiseRule implements Recordable<PointwiseParams> {
+  readonly name: string;
+  readonly gradName: string;
+  readonly key: string;
+  readonly nTensors: number;
+  readonly nScalars: number;
+  readonly options: PointwiseOptions;
+  readonly differentiable: boolean;
+  readonly #build: Build;
+  readonly #bool: Build | null;
+  readonly #grad: BuildGrad | null;
+  readonly #plans: (Plan | undefined)[] = [];
+  readonly #morePlans: Map<string, Plan> = new Map();
+  readonly #fused: Map<string, Elementwise> = new Map();
+  readonly #derived: (PointwiseRule | undefined)[] = [];
+  #grads: readonly OperandGrad[] | null = null;
+
+  constructor(
+    name: string,
+    gradName: string,
+    key: string,
+    nTensors: number,
+    nScalars: number,
+    build: Build,
+    options: PointwiseOptions,
+    boolean: Build | null,
+    grad: BuildGrad | null,
+  ) {
+    this.name = name;
+    this.gradName = gradName;
+    this.key = key;
+    this.nTensors = nTensors;
+    this.nScalars = nScalars;
+    this.options = options;
+    this.differentiable = options.dtype !== "bool" && options.differentiable !== false;
+    this.#build = build;
+    this.#bool = boolean;
+    this.#grad = grad;
+  }
+
+  // --- forward -------------------------------------------------------------------------------------------------------
+
+  #resolve(promoted: DType): { out: DType; compute: DType } {
+    const rule = this.options.dtype ?? "promote";
+    this.options.check?.(promoted);
+    if (promoted.is_complex) {
+      throw new NotImplementedError(`"${this.name}" not implemented for '${promoted.scalarName}'`);
+    }
+    const out =
+      rule === "promote" ? promoted : rule === "float" ? toFloat(promoted) : rule === "bool" ? bool : rule(promoted);
+    const compute = this.options.compute?.(promoted) ?? (rule === "bool" ? promoted : out);
+    return { out, compute };
+  }
+
+  #makePlan(ins: readonly DType[], out: DType, compute: DType): Plan {
+    const key = `${this.key}/${ins.map((d) => d.name).join(",")}>${compute.name}>${out.name}`;
+    const isBool = compute === bool;
+    const type: Type = isBool ? (this.#bool === null ? "i32" : "bool") : computeType(compute);
+    const build = isBool && this.#bool !== null ? this.#bool : this.#build;
+    const kernel = new Elementwise({
+      name: this.name,
+      key,
+      outs: [out],
+      ins,
+      scalars: Array.from({ length: this.nScalars }, () => type),
+      build: (loads, scalars) => [
+        castExpr(
+          build(
+            loads.map((x) => E.cast(type, x)),
+            scalars,
+          ),
+          out,
+        ),
+      ],
+    });
+    return { kernel, out, compute, type };
+  }
+
+  /** The plan for operands of these dtypes; `operands` includes the plain numbers, which take part in promotion. */
+  #plan(tensors: readonly Tensor[], operands: readonly (Typed | Scalar)[]): Plan {
+    const { out, compute } = this.#resolve(resultTypeOf(operands));
+    return this.#typed(
+      tensors.map((t) => t.dtype),
+      out,
+      compute,
+    );
+  }
+
+  #typed(ins: readonly DType[], out: DType, compute: DType): Plan {
+    let key = `${out.code}/${compute.code}`;
+    for (const d of ins) key += `/${d.code}`;
+    let plan = this.#morePlans.get(key);
+    if (plan === undefined) {
+      plan = this.#makePlan(ins, out, compute);
+      this.#morePlans.set(key, plan);
+    }
+    return plan;
+  }
+
+  /** The fast path of one tensor. */
+  call1(x: Tensor): Tensor {
+    const code = x.dtype.code;
+    const plan = (this.#plans[code] ??= this.#plan([x], [x]));
+    const ins = [x];
+    const out = x._isContiguous
+      ? allocate(x.shape, plan.out, x._storage.backend)
+      : allocateLike(x.shape, plan.out, ins);
+    plan.kernel.run([out], ins, noScalars);
+    if (modes.grad && this.differentiable && requiresGrad(x)) {
+      record(this, ins, { scalars: noScalars, compute: plan.compute, numeric: false }, [out]);
+    }
+    return out;
+  }
+
+  /** The fast path of two tensors. */
+  call2(a: Tensor, b: Tensor): Tensor {
+    const at = (a.dtype.code << 6) | (b.dtype.code << 2) | (a.shape.length > 0 ? 2 : 0) | (b.shape.length > 0 ? 1 : 0);
+    const ins = [a, b];
+    const plan = (this.#plans[at] ??= this.#plan(ins, ins));
+    const same = sameShape(a.shape, b.shape);
+    const out =
+      same && a._isContiguous && b._isContiguous
+        ? allocate(a.shape, plan.out, a._storage.backend)
+        : allocateLike(broadcastAll([a.shape, b.shape]), plan.out, ins);
+    plan.kernel.run([out], ins, noScalars);
+    if (modes.grad && this.differentiable && (requiresGrad(a) || requiresGrad(b))) {
+      record(this, ins, { scalars: noScalars, compute: plan.compute, numeric: false }, [out]);
+    }
+    return out;
+  }
+
+  /** Any number of tensors and numbers. `operands`: those of both that take part in promotion. */
+  call(
+    tensors: readonly Tensor[],
+    scalars: readonly Scalar[],
+    operands: readonly (Typed | Scalar)[],
+    numeric: boolean,
+  ): Tensor {
+    const plan = this.#plan(tensors, operands);
+    const shape = tensors.length === 1 ? (tensors[0] as Tensor).shape : broadcastAll(tensors.map((t) => t.shape));
+    const out = allocateLike(shape, plan.out, tensors);
+    plan.kernel.run([out], tensors, arguments_(scalars, plan.type));
+    if (modes.grad && this.differentiable) {
+      for (const t of tensors) {
+        if (requiresGrad(t)) {
+          record(this, tensors, { scalars, compute: plan.compute, numeric }, [out]);
+          break;
+        }
+      }
+    }
+    return out;
+  }
+
+  /** Changes the first tensor. */
+  callInplace(
+    tensors: readonly Tensor[],
+    scalars: readonly Scalar[],
+    operands: readonly (Typed | Scalar)[],
+    numeric: boolean,
+  ): Tensor {
+    const target = tensors[0] as Tensor;
+    const { out, compute } = this.#resolve(resultTypeOf(operands));
+    const shape = broadcastAll(tensors.map((t) => t.shape));
+    checkStorable(target, shape, out);
+    const ins = tensors.map((t, i) => (i > 0 && overlaps(target, t) ? cloneRaw(t) : t));
+    const plan = this.#typed(
+      ins.map((t) => t.dtype),
+      target.dtype,
+      compute,
+    );
+    return applyInplace(
+      this,
+      tensors,
+      { scalars, compute, numeric },
+      (t) => plan.kernel.run([t], ins, arguments_(scalars, plan.type)),
+      cloneRaw,
+    );
+  }
+
+  // --- backward ------------------------------------------------------------------------------------------------------
+
+  /** The gradients as expressions over variables: operand i is var i, then the numbers, `g`, and the result `y`. */
+  #gradExprs(type: Type): readonly (Expr | null)[] {
+    const tensors = Array.from({ length: this.nTensors }, (_, i) => E.var(type, i));
+    const scalars = Array.from({ length: this.nScalars }, (_, i) => E.var(type, this.nTensors + i));
+    const g = E.var(type, gId);
+    const y = E.var(type, yId);
+    if (this.#grad !== null) return this.#grad(g, y, tensors, scalars);
+    const value = this.#build(tensors, scalars);
+    return gradient(value, tensors, g).map((e) => (e === null ? null : substitute(e, value, y)));
+  }
+
+  #operandGrads(): readonly OperandGrad[] {
+    this.#grads ??= this.#gradExprs("f64").map((e): OperandGrad => {
+      if (e === null) return { kind: "zero", tensors: [], result: false, scalars: false };
+      if (e.kind === "var" && e.id === gId) return { kind: "identity", tensors: [], result: false, scalars: false };
+      const free = freeVars(e);
+      const tensors: number[] = [];
+      for (let i = 0; i < this.nTensors; i++) if (free.has(i)) tensors.push(i);
+      let scalars = false;
+      for (let i = 0; i < this.nScalars; i++) if (free.has(this.nTensors + i)) scalars = true;
+      const kind = e.kind === "const" && Number(e.value) === 0 ? "zero" : "formula";
+      return { kind, tensors, result: free.has(yId), scalars };
+    });
+    return this.#grads;
+  }
+
+  usesFor(count: number, needs: (i: number) => boolean): readonly Use[] {
+    const uses: Use[] = [];
+    const grads = this.#operandGrads();
+    for (let i = 0; i < count; i++) {
+      if (!needs(i)) continue;
+      const grad = grads[i] as OperandGrad;
+      for (const t of grad.tensors) if (!uses.includes(t)) uses.push(t);
+      if (grad.result && !uses.includes("out")) uses.push("out");
+    }
+    return uses;
+  }
+
+  /** PyTorch wraps the number of `a * 2` in a tensor and saves that, so running the node again after release is an error. */
+  savesNumbers(needs: (i: number) => boolean, params: PointwiseParams): boolean {
+    return params.numeric && this.#operandGrads().some((g, i) => needs(i) && g.scalars);
+  }
+
+  backward(node: OpNode, grads: MaybeTensor[]): MaybeTensor[] {
+    const n = this.nTensors;
+    const out = new Array<MaybeTensor>(n).fill(null);
+    const g = grads[0] ?? null;
+    if (g === null) return out;
+    const rules = this.#operandGrads();
+    const wanted: number[] = [];
+    for (let i = 0; i < n; i++) {
+      if (!node.needs(i)) continue;
+      const kind = (rules[i] as OperandGrad).kind;
+      if (kind === "identity") out[i] = g;
+      else if (kind === "zero") out[i] = zerosRaw(g);
+      else if (kind === "formula") wanted.push(i);
+    }
+    const params = node.params as PointwiseParams;
+    if (wanted.length > 1 && !modes.grad) this.#backwardFused(node, g, wanted, out, params);
+    else for (const i of wanted) out[i] = this.#backwardOne(node, g, i, params);
+    return out;
+  }
+
+  #backwardOne(node: OpNode, g: Tensor, i: number, params: PointwiseParams): Tensor {
+    const grad = (this.#operandGrads() as OperandGrad[])[i] as OperandGrad;
+    const rule = (this.#derived[i] ??= this.#derive(i, grad));
+    const tensors = [g];
+    for (const t of grad.tensors) tensors.push(node.unpack(t));
+    if (grad.result) tensors.push(node.unpack(this.nTensors));
+    if (tensors.length === 2 && params.scalars.length === 0) return rule.call2(g, tensors[1] as Tensor);
+    return rule.call(tensors, params.scalars, [{ dtype: params.compute, shape: g.shape }, ...tensors], false);
+  }
+
+  /** The gradient of operand i as an operator of its own, over g, the operands it uses, and the result. */
+  #derive(i: number, grad: OperandGrad): PointwiseRule {
+    const build: Build = (tensors, scalars) => {
+      const type = (tensors[0] as Expr).type;
+      const values = new Map<number, Expr>([[gId, tensors[0] as Expr]]);
+      grad.tensors.forEach((t, k) => values.set(t, tensors[k + 1] as Expr));
+      if (grad.result) values.set(yId, tensors[grad.tensors.length + 1] as Expr);
+      scalars.forEach((s, k) => values.set(this.nTensors + k, s));
+      return bindVars(this.#gradExprs(type)[i] as Expr, values);
+    };
+    const root = this.#gradExprs("f64")[i] as Expr;
+    return new PointwiseRule(
+      `${this.name}_backward`,
+      derivedName(root, this.gradName),
+      `${this.key}'${i}`,
+      1 + grad.tensors.length + (grad.result ? 1 : 0),
+      this.nScalars,
+      build,
+      {},
+      null,
+      null,
+    );
+  }
+
+  /** Several gradients in one pass over memory. */
+  #backwardFused(
+    node: OpNode,
+    g: Tensor,
+    wanted: readonly number[],
+    out: MaybeTensor[],
+    params: PointwiseParams,
+  ): void {
+    const rules = this.#operandGrads();
+    const used: number[] = [];
+    let result = false;
+    for (const i of wanted) {
+      const rule = rules[i] as OperandGrad;
+      for (const t of rule.tensors) if (!used.includes(t)) used.push(t);
+      if (rule.result) result = true;
+    }
+    const tensors = [g, ...used.map((t) => node.unpack(t))];
+    if (result) tensors.push(node.unpack(this.nTensors));
+    const dtype = params.compute;
+    const type = computeType(dtype);
+    let key = `${wanted.join(",")}:${dtype.name}`;
+    for (const t of tensors) key += `,${t.dtype.code}`;
+    let kernel = this.#fused.get(key);
+    if (kernel === undefined) {
+      kernel = new Elementwise({
+        name: `${this.name}_backward`,
+        key: `${this.key}''${key}`,
+        outs: wanted.map(() => dtype),
+        ins: tensors.map((t) => t.dtype),
+        scalars: Array.from({ length: this.nScalars }, () => type),
+        build: (loads, scalars) => {
+          const values = new Map<number, Expr>([[gId, E.cast(type, loads[0] as Expr)]]);
+          used.forEach((t, k) => values.set(t, E.cast(type, loads[k + 1] as Expr)));
+          if (result) values.set(yId, E.cast(type, loads[used.length + 1] as Expr));
+          scalars.forEach((s, k) => values.set(this.nTensors + k, s));
+          const exprs = this.#gradExprs(type);
+          return wanted.map((i) => bindVars(exprs[i] as Expr, values));
+        },
+      });
+      this.#fused.set(key, kernel);
+    }
+    const outs = wanted.map(() => allocateLike(g.shape, dtype, [g]));
+    kernel.run(outs, tensors, arguments_(params.scalars, type));
+    wanted.forEach((i, k) => (out[i] = outs[k] as Tensor));
+  }
+}
+
+const noScalars: readonly never[] = [];
+
+function arguments_(scalars: readonly Scalar[], type: Type): readonly (number | bigint)[] {
+  if (scalars.length === 0) return noScalars;
+  return scalars.map((s) => asArgument(s, type));
+}
+
+function zerosRaw(like: Tensor): Tensor {
+  const out = allocate(like.shape, like.dtype, like._backend);
+  fillRaw(out, 0);
+  return out;
+}
+
+/** Replaces variables by values; shared subtrees stay shared. */
+function bindVars(e: Expr, values: ReadonlyMap<number, Expr>): Expr {
+  return rewrite(e, (x) => (x.kind === "var" ? (values.get(x.id) ?? x) : x));
+}
+
+/** A derivative's node is named after its outermost operation, which is what PyTorch's formulas mostly show. */
+function derivedName(root: Expr, parent: string): string {
+  if (root.kind === "binary" && (root.op === "mul" || root.op === "div"))
+    return root.op === "mul" ? "MulBackward0" : "DivBackward0";
+  if (root.kind === "unary" && root.op === "neg") return "NegBackward0";
+  if (root.kind === "select") return "WhereBackward0";
+  return parent.replace(/Backward(\d+)$/, "BackwardBackward$1");
+}
+
+/** Whether writing to `target` element by element could change what is still to be read from `t`. */
+function overlaps(target: Tensor, t: Tensor): boolean {
+  if (t._storage !== target._storage) return false;
+  return t._offset !== target._offset || !sameShape(t.shape, target.shape) || !sameShape(t._strides, target._strides);
+}
+
+// --- operators -------------------------------------------------------------------------------------------------------
+
+/** Keyword arguments of every operator. */
+export interface OutOption {
+  /** A tensor to write the result into; nothing then requires grad. */
+  out?: Tensor | null;
+}
+
+/** A pointwise operator of one tensor. */
+export type UnaryOperator = ((input: Tensor, options?: OutOption) => Tensor) & { readonly op: InplaceOpInfo };
+/** A pointwise operator of two operands, which broadcast and are promoted. */
+export type BinaryOperator = ((
+  input: Tensor | ScalarLike,
+  other: Tensor | ScalarLike,
+  options?: OutOption,
+) => Tensor) & {
+  readonly op: InplaceOpInfo;
+};
+
+/** How an argument takes part: as a tensor, as a uniform number, or as a constant equal to its default. */
+type Role = "tensor" | "number" | "constant";
+
+class PointwiseOperator {
+  readonly signature: Signature;
+  readonly #expr: (...args: Expr[]) => Expr;
+  readonly #options: PointwiseOptions;
+  readonly #gradName: string;
+  readonly #rules: Map<string, PointwiseRule> = new Map();
+  /** Of each parameter: whether it is an operand (and takes part in promotion) or only a number. */
+  readonly #operand: readonly boolean[];
+  /** All arguments tensors. */
+  readonly allTensors: PointwiseRule;
+
+  constructor(text: string, expr: (...args: Expr[]) => Expr, options: PointwiseOptions) {
+    const signature = new Signature(text);
+    this.signature = signature;
+    this.#expr = expr;
+    this.#options = options;
+    this.#gradName = options.gradName ?? gradNameOf(signature.name);
+    this.#operand = signature.params.map((p) => p.type.includes("Tensor"));
+    this.allTensors = this.#rule(
+      signature.params.map((p, i) => (this.#operand[i] === true ? "tensor" : p.hasDefault ? "constant" : "number")),
+    );
+  }
+
+  #rule(roles: readonly Role[]): PointwiseRule {
+    const key = roles.map((r) => r[0]).join("");
+    const known = this.#rules.get(key);
+    if (known !== undefined) return known;
+    const { params } = this.signature;
+    const arrange = (tensors: readonly Expr[], scalars: readonly Expr[]): Expr[] => {
+      let t = 0;
+      let s = 0;
+      const type = (tensors[0] ?? (scalars[0] as Expr)).type;
+      return roles.map((role, i) => {
+        if (role === "tensor") return tensors[t++] as Expr;
+        if (role === "number") return scalars[s++] as Expr;
+        return E.const(type, (params[i] as { default: unknown }).default as number);
+      });
+    };
+    const { grad, bool: boolean } = this.#options;
+    const rule = new PointwiseRule(
+      this.signature.name,
+      this.#gradName,
+      `${this.signature.name}:${key}`,
+      roles.filter((r) => r === "tensor").length,
+      roles.filter((r) => r === "number").length,
+      (tensors, scalars) => this.#expr(...arrange(tensors, scalars)),
+      this.#options,
+      boolean === undefined ? null : (tensors, scalars) => boolean(...arrange(tensors, scalars)),
+      grad === undefined
+        ? null
+        : (g, y, tensors, scalars) => {
+            const all = grad(g, y, ...arrange(tensors, scalars));
+            return all.filter((_, i) => roles[i] === "tensor");
+          },
+    );
+    this.#rules.set(key, rule);
+    return rule;
+  }
+
+  /** Sorts bound arguments into tensors and numbers. */
+  split(bound: readonly unknown[]): {
+    rule: PointwiseRule;
+    tensors: Tensor[];
+    scalars: Scalar[];
+    operands: (Typed | Scalar)[];
+    numeric: boolean;
+  } {
+    const roles: Role[] = [];
+    const tensors: Tensor[] = [];
+    const scalars: Scalar[] = [];
+    const operands: (Typed | Scalar)[] = [];
+    let numeric = false;
+    bound.forEach((value, i) => {
+      const isOperand = this.#operand[i] === true;
+      if (value instanceof Tensor) {
+        roles.push("tensor");
+        tensors.push(value);
+        operands.push(value);
+        return;
+      }
+      const p = this.signature.params[i] as { default: unknown; hasDefault: boolean };
+      if (!isOperand && p.hasDefault && value === p.default) {
+        roles.push("constant");
+        return;
+      }
+      roles.push("number");
+      const number = value instanceof PyFloat ? value.value : (value as Scalar);
+      scalars.push(number);
+      if (isOperand) {
+        numeric = true;
+        // Promotion looks at numbers only to tell ints from floats; any fraction stands for an explicit float.
+        operands.push(value instanceof PyFloat ? 0.5 : number);
+      }
+    });
+    return { rule: this.#rule(roles), tensors, scalars, operands, numeric };
+  }
+}
+
+/**
+ * Defines a pointwise operator: its signature (or just its name, for one or two operands) and its expression.
+ *
+ * @example
+ * ```ts
+ * export const exp: UnaryOperator = pointwise("exp", (x) => E.exp(x), { dtype: "float" });
+ * ```
+ */
+export function pointwise<F = UnaryOperator>(
+  text: string,
+  expr: (...args: Expr[]) => Expr,
+  options: PointwiseOptions = {},
+): F & { readonly op: InplaceOpInfo } {
+  const full = text.includes("(")
+    ? text
+    : expr.length === 1
+      ? `${text}(Tensor input)`
+      : `${text}(Tensor|Scalar input, Tensor|Scalar other)`;
+  const op = new PointwiseOperator(full, expr, options);
+  const { signature } = op;
+  const run = (args: readonly unknown[]): unknown => {
+    const extra: Record<string, unknown> = {};
+    const bound = signature.bind(args, extra);
+    const compute = (): Tensor => {
+      const { rule, tensors, scalars, operands, numeric } = op.split(bound);
+      if (tensors.length === 0) {
+        throw new ArgumentTypeError(
+          `${signature.name}(): at least one operand must be a Tensor; expected ${signature.text}`,
+        );
+      }
+      return rule.call(tensors, scalars, operands, numeric);
+    };
+    if (extra["out"] == null) return compute();
+    return withOut(signature.name, bound, extra["out"], compute);
+  };
+  const all = op.allTensors;
+  const simple = signature.params.filter((p) => p.type.includes("Tensor")).length;
+  const fn =
+    simple === 1
+      ? (x: unknown, ...rest: unknown[]): unknown => {
+          if (rest.length === 0 && x instanceof Tensor && all.nTensors === 1 && all.nScalars === 0) return all.call1(x);
+          return run([x, ...rest]);
+        }
+      : (a: unknown, b: unknown, c?: unknown, d?: unknown, e?: unknown, f?: unknown): unknown => {
+          if (
+            c === undefined &&
+            a instanceof Tensor &&
+            b instanceof Tensor &&
+            all.nTensors === 2 &&
+            all.nScalars === 0
+          ) {
+            return all.call2(a, b);
+          }
+          return run([a, b, c, d, e, f]);
+        };
+  const form = (...args: unknown[]): unknown => {
+    const bound = signature.bind(args, {});
+    const { rule, tensors, scalars, operands, numeric } = op.split(bound);
+    return rule.callInplace(tensors, scalars, operands, numeric);
+  };
+  const inplace =
+    options.inplace === false ? null : (describe(form, new Signature(full.replace("(", "_("))) as Operator);
+  return describe(fn as F, signature, {
+    method: options.method ?? true,
+    namespace: options.namespace ?? true,
+    inplace,
+  }) as F & { readonly op: InplaceOpInfo };
+}

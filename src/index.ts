@@ -1,0 +1,42 @@
+/**
+ * Flambeau: PyTorch's tensors and dynamic autograd in TypeScript. `import * as torch from "flambeau"`.
+ */
+import { cpu } from "./backend/wasm/index.ts";
+import { registerBackend } from "./backend/backend.ts";
+import { installMethods, installProperties } from "./install.ts";
+
+registerBackend(cpu);
+installMethods();
+installProperties();
+
+export * from "./ops/index.ts";
+export { Tensor } from "./tensor/tensor.ts";
+export { enable_grad, is_grad_enabled, no_grad, set_grad_enabled } from "./autograd/modes.ts";
+export * as autograd from "./autograd/index.ts";
+export { get_printoptions, set_printoptions } from "./tensor/format.ts";
+export { pyfloat, PyFloat } from "./dispatch/signature.ts";
+export { can_cast, promote_types } from "./base/promote.ts";
+export {
+  bfloat16,
+  bool,
+  complex128,
+  complex32,
+  complex64,
+  DType as dtype,
+  float16,
+  float16 as half,
+  float32,
+  float32 as float,
+  float64,
+  float64 as double,
+  get_default_dtype,
+  int16,
+  int16 as short,
+  int32,
+  int32 as int,
+  int64,
+  int64 as long,
+  int8,
+  set_default_dtype,
+  uint8,
+} from "./base/dtype.ts";

@@ -1,0 +1,11 @@
+/**
+ * Every operator: the functions of the `torch` namespace and the methods of tensors.
+ */
+export * from "./arithmetic.ts";
+export * from "./convert.ts";
+export * from "./create.ts";
+export * from "./functions.ts";
+export * from "./join.ts";
+export * from "./reduce.ts";
+export * from "./split.ts";
+export * from "./view.ts";
