@@ -53,6 +53,7 @@ export function isClass(value: unknown): value is new (...args: unknown[]) => ob
 export function describe(value: unknown): string {
   if (!isObject(value)) return typeof value;
   if (isClass(value)) return value.name;
+  if (Reflect.get(value, Symbol.toStringTag) === "Module") return "torch";
   const name: unknown = Reflect.get(Reflect.get(value, "constructor") ?? {}, "name");
   return typeof name === "string" && name !== "" && name !== "Object" ? name : "namespace";
 }
