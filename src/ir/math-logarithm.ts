@@ -71,8 +71,14 @@ function corners(x: Expr, y: Expr): Expr {
 }
 
 /** ln 2 and log10 2 in two parts, the first with so few bits that its product with an exponent is exact. */
-const ln2 = { f64: [0.6931471805598903, 5.497923018708371e-14], f32: [0.693145751953125, 1.4286068203094173e-6] } as const;
-const lg2 = { f64: [0.30102999566395283, 2.8363394551044964e-14], f32: [0.301025390625, 4.605038981195214e-6] } as const;
+const ln2 = {
+  f64: [0.6931471805598903, 5.497923018708371e-14],
+  f32: [0.693145751953125, 1.4286068203094173e-6],
+} as const;
+const lg2 = {
+  f64: [0.30102999566395283, 2.8363394551044964e-14],
+  f32: [0.301025390625, 4.605038981195214e-6],
+} as const;
 
 /** log x for positive finite x. */
 export function logPositive(x: Expr): Expr {
@@ -120,7 +126,8 @@ export function asinh(x: Expr): Expr {
 
 export function acosh(x: Expr): Expr {
   const t = E.sub(x, 1);
-  return log1pOrLarge(x, E.add(t, E.sqrt(E.mul(t, E.add(t, 2)))));
+  const y = log1pOrLarge(x, E.add(t, E.sqrt(E.mul(t, E.add(t, 2)))));
+  return E.select(E.lt(x, 1), like(x, NaN), y);
 }
 
 export function atanh(x: Expr): Expr {

@@ -46,9 +46,12 @@ function log2Pair(x: Expr): Pair {
   return { high, low: E.sub(zLow, E.sub(E.sub(high, e), zHigh)) };
 }
 
-/** 3/5, 3/7, 3/9, ... adapted to the interval. */
-const powTail32 = [0.6, 0.42857143, 0.33333334, 0.27272728];
-const powTail64 = [3 / 5, 3 / 7, 3 / 9, 3 / 11, 3 / 13, 3 / 15, 3 / 17, 3 / 19];
+/** 3/5, 3/7, 3/9, ... adapted to the interval; error of the logarithm 2^-35.5 and 2^-67. */
+const powTail32 = [0.600001395, 0.428275645, 0.350022227];
+const powTail64 = [
+  0.59999999999999998, 0.42857142857149488, 0.33333333330486858, 0.27272727826442661, 0.23076865571138791,
+  0.20003402895675881, 0.17532256103822019, 0.17830372253158219,
+];
 
 const constantPowers: ReadonlyMap<number, (x: Expr) => Expr> = new Map([
   [0, (x: Expr): Expr => like(x, 1)],
@@ -90,8 +93,8 @@ export function pow(x: Expr, y: Expr): Expr {
   const half = E.mul(y, 0.5);
   const odd = E.and(integer, E.ne(E.floor(half), half));
   const signed = E.select(E.and(negative, odd), E.neg(magnitude), magnitude);
-  const undefined_ = E.and(E.and(E.lt(x, 0), E.not(integer)), E.ne(a, Infinity));
-  const unknown = E.or(E.or(isNaN(x), isNaN(y)), undefined_);
+  const imaginary = E.and(E.and(E.lt(x, 0), E.not(integer)), E.ne(a, Infinity));
+  const unknown = E.or(E.or(isNaN(x), isNaN(y)), imaginary);
   const one = E.or(E.eq(y, 0), E.eq(x, 1));
   return E.select(one, like(x, 1), E.select(unknown, like(x, NaN), signed));
 }

@@ -159,8 +159,7 @@ export function atan2(y: Expr, x: Expr): Expr {
   return E.copysign(E.select(left, E.sub(Math.PI, E.sub(t, low)), t), y);
 }
 
-/** sin(πr) and cos(πr) for |r| <= 1/2, in magnitude without the sign of r for the cosine. */
+/** sin(πr) and cos(πr) for |r| <= 1/2. */
 export function sinCosPi(r: Expr): { readonly sin: Expr; readonly cos: Expr } {
-  const scale = (t: Expr): Expr => sinReduced(E.mul(t, Math.PI));
-  return { sin: scale(r), cos: scale(E.sub(0.5, E.abs(r))) };
+  return { sin: sinReduced(E.mul(r, Math.PI)), cos: sinReduced(E.mul(E.sub(0.5, E.abs(r)), Math.PI)) };
 }

@@ -117,12 +117,15 @@ export function lgamma(x: number): number {
   if (x < 0.5) return lgamma(x + 1) - Math.log(x);
   if (x < 1.5) return lgammaNearTwo(x - 1) - Math.log1p(x - 1);
   if (x <= 2.5) return lgammaNearTwo(x - 2);
-  let product = 1;
-  let y = x;
-  for (; y < 12; y++) product *= y;
+  if (x < 12) {
+    let product = 1;
+    let y = x;
+    while (y > 2.5) product *= --y;
+    return lgammaNearTwo(y - 2) + Math.log(product);
+  }
   let tail = 0;
-  for (let k = 8; k > 0; k--) tail = tail / (y * y) + (bernoulli[k - 1] as number) / (2 * k * (2 * k - 1));
-  return (y - 0.5) * Math.log(y) - y + Math.log(2 * Math.PI) / 2 + tail / y - Math.log(product);
+  for (let k = 8; k > 0; k--) tail = tail / (x * x) + (bernoulli[k - 1] as number) / (2 * k * (2 * k - 1));
+  return (x - 0.5) * (Math.log(x) - 1) + (Math.log(2 * Math.PI) - 1) / 2 + tail / x;
 }
 
 /** The derivative of lgamma; -inf at 0 and NaN at the other poles, as in PyTorch. */
@@ -140,12 +143,12 @@ export function digamma(x: number): number {
   return sum + (Math.log(y) - 0.5 / y - tail);
 }
 
-/** The n-th derivative of digamma, n >= 1, for any x that is not a pole; infinite or NaN at poles. */
+/** The n-th derivative of digamma, n >= 1, infinite at the poles. */
 export function polygamma(n: number, x: number): number {
   if (n === 0) return digamma(x);
   if (x === -Infinity) return NaN;
   const sign = n % 2 === 0 ? -1 : 1;
-  if (x <= 0 && Number.isInteger(x)) return sign > 0 ? Infinity : NaN;
+  if (x <= 0 && Number.isInteger(x)) return sign * Infinity;
   let factorial = 1;
   for (let k = 2; k <= n; k++) factorial *= k;
   // Σ over the first terms directly (also those with a negative base), the rest by Euler-Maclaurin.
