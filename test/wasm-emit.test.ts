@@ -132,6 +132,12 @@ function mixed(rand: () => number): number {
   return (rand() - 0.5) * 10;
 }
 
+/** With infinities and NaN, for floats. */
+function extended(rand: () => number): number {
+  const kind = rand();
+  return kind < 0.15 ? NaN : kind < 0.25 ? Infinity : kind < 0.35 ? -Infinity : mixed(rand);
+}
+
 const slack = 24;
 
 /** Runs a kernel both ways on the same data and compares every element of every buffer, and those around. */
@@ -170,6 +176,9 @@ function check(c: Case): number {
 
 const n = E.scalar("i32", 0);
 const sizes = [0, 1, 3, 4, 7, 64, 1001];
+
+const input = (name: string, dtype: DType) => ({ name, dtype, access: "read" as const });
+const output = (name: string, dtype: DType) => ({ name, dtype, access: "write" as const });
 
 interface Elementwise {
   readonly name: string;
@@ -232,6 +241,7 @@ describe.each(all.map((dtype) => [dtype.name, dtype] as const))("machine operati
       for (const mode of ["parallel", "vector", "serial"] as const) {
         const kernel = elementwise({ name: op, inputs: [dtype], output: dtype, mode, value: ([a = n]) => E[op](a) });
         for (const size of sizes) check({ kernel, size });
+        if (isFloat(type)) check({ kernel, size: 64, fill: extended });
       }
     }
   });
@@ -247,6 +257,7 @@ describe.each(all.map((dtype) => [dtype.name, dtype] as const))("machine operati
         value: ([a = n, b = n]) => safeBinary(op, a, b),
       });
       for (const size of sizes) check({ kernel, size });
+      if (isFloat(type)) check({ kernel, size: 256, fill: extended });
     }
   });
 
@@ -285,6 +296,53 @@ describe.each(all.map((dtype) => [dtype.name, dtype] as const))("machine operati
       for (const size of [0, 1, 7, 64, 1001]) check({ kernel, size });
     }
   });
+
+  if (isFloat(type)) {
+    test("extrema with constants, and of values with NaN", () => {
+      for (const op of ["min", "max"] as const) {
+        for (const bound of [1, -Infinity, NaN]) {
+          const first = elementwise({
+            name: `${op} of ${bound}`,
+            inputs: [dtype],
+            output: dtype,
+            value: ([a = n]) => E[op](E.const(type, bound), a),
+          });
+          const second = elementwise({
+            name: `${op} with ${bound}`,
+            inputs: [dtype],
+            output: dtype,
+            value: ([a = n]) => E[op](a, E.const(type, bound)),
+          });
+          for (const kernel of [first, second]) check({ kernel, size: 64, fill: extended });
+        }
+        for (const size of [5, 21, 64]) {
+          for (let place = 0; place <= size; place++) {
+            const fill = (rand: () => number): number => Math.round(rand() * 100) / 4;
+            const at = E.select(E.eq(E.index(0), place), E.const(type, NaN), E.load(type, 0, E.index(0)));
+            const kernel: Kernel = {
+              name: `${op} with a NaN`,
+              key: "",
+              buffers: [input("x", dtype), output("y", dtype)],
+              scalars: [{ name: "n", type: "i32" }],
+              body: [
+                {
+                  kind: "reduce",
+                  id: 0,
+                  loop: 0,
+                  extent: n,
+                  combine: op,
+                  init: E.const(type, op === "min" ? Infinity : -Infinity),
+                  value: at,
+                },
+                { kind: "store", buffer: 1, index: E.const("i32", 0), value: E.var(type, 0) },
+              ],
+            };
+            check({ kernel, size, fill });
+          }
+        }
+      }
+    });
+  }
 
   test("shapes of access", () => {
     const index: Readonly<Record<string, (i: Expr, k: number) => Expr>> = {
@@ -422,8 +480,6 @@ function vectorStores(kernel: Kernel): number {
 
 const rate = (k: number): Expr => E.scalar("f32", k + 1);
 const f32 = (buffer: number, index: Expr): Expr => E.load("f32", buffer, index);
-const input = (name: string, dtype: DType) => ({ name, dtype, access: "read" as const });
-const output = (name: string, dtype: DType) => ({ name, dtype, access: "write" as const });
 
 describe("loop nests", () => {
   const rows = E.scalar("i32", 0);
@@ -969,7 +1025,7 @@ describe("random programs", () => {
       E.const("i32", 2),
     ];
     const leaf = (type: Type): Expr => {
-      if (rand() < 0.2) return E.const(type, type === "bool" ? rand() < 0.5 : Math.round((rand() - 0.5) * 10));
+      if (rand() < 0.2) return E.const(type, type === "bool" ? rand() < 0.5 : Math.round((rand() - 0.5) * 10) || 3);
       if (type === "i32" && rand() < 0.2) return i;
       if (rand() < 0.1 && type === "f64") return E.scalar("f64", 2);
       const options = inputs.flatMap((dtype, k) => (computeType(dtype) === type ? [k] : []));

@@ -8,7 +8,7 @@ import { bitsOf, type Context, shapes, valType } from "./emit-context.ts";
 import { hoist, withStreams } from "./emit-hoist.ts";
 import { binaryOp, pushAddress, pushScalar, storeOp } from "./emit-scalar.ts";
 import { storeVector } from "./emit-store.ts";
-import { combineVectors, pushVector } from "./emit-vector.ts";
+import { combineVectors, pushVector, vectorLocal } from "./emit-vector.ts";
 import { type Plan, planLoop, planReduction } from "./vectorize.ts";
 
 type Of<K extends Stmt["kind"]> = Extract<Stmt, { kind: K }>;
@@ -301,9 +301,29 @@ function vectorReduction(
     f.set(local);
     partial.push(local);
   }
+  // Note [Extrema of floats]: of the instructions for min and max, those that pass NaN on are slow. So the fast ones run, and
+  // what was NaN is gathered in a mask.
+  const watched = (s.combine === "min" || s.combine === "max") && (type === "f32" || type === "f64") ? type : null;
+  const combine = watched === null ? s.combine : s.combine === "min" ? "pmin" : "pmax";
+  const unordered = watched === null ? null : c.local("v128");
+  if (unordered !== null) {
+    f.get(c.constantVector("i32 0", () => splatZero(c)));
+    f.set(unordered);
+  }
   const step = (parts: number) => (): void => {
     partial.slice(0, parts).forEach((local, part) => {
-      combineVectors(c, s.combine, type, local, () => pushVector(c, s.value, part, width));
+      if (unordered === null) {
+        combineVectors(c, combine, type, local, () => pushVector(c, s.value, part, width));
+      } else {
+        const value = vectorLocal(c, s.value, part, width);
+        f.get(value);
+        f.get(value);
+        f.op(`${type === "f32" ? "f32x4" : "f64x2"}.ne`);
+        f.get(unordered);
+        f.op("v128.or");
+        f.set(unordered);
+        combineVectors(c, combine, type, local, () => f.get(value));
+      }
       f.set(local);
     });
   };
@@ -313,7 +333,7 @@ function vectorReduction(
       partial.splice(half).forEach((upper, k) => {
         const lower = partial[k];
         if (lower === undefined) return;
-        combineVectors(c, s.combine, type, lower, () => f.get(upper));
+        combineVectors(c, combine, type, lower, () => f.get(upper));
         f.set(lower);
       });
     }
@@ -325,7 +345,20 @@ function vectorReduction(
   blocks(c, counter, s.loop, plan, plan.tail, advance, step(count(plan.tail)));
   fold(1);
   const [last] = partial;
-  if (last !== undefined) combineLanes(c, s.combine, type, last, result);
+  if (last !== undefined) combineLanes(c, combine, type, last, result);
+  if (watched === null || unordered === null) return;
+  if (watched === "f32") f.f32(NaN);
+  else f.f64(NaN);
+  f.get(result);
+  f.get(unordered);
+  f.op("v128.any_true");
+  f.select(watched);
+  f.set(result);
+}
+
+function splatZero(c: Context): void {
+  c.f.i32(0);
+  c.f.op("i32x4.splat");
 }
 
 /** Combines the lanes of a vector into a scalar local. */

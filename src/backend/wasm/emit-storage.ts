@@ -82,6 +82,18 @@ function narrow(dtype: DType, x: Expr): Expr {
   return E.or(result, E.and(E.shru(bits, 16), 0x8000));
 }
 
+/**
+ * Note [Extrema with constants]: min and max that pass NaN on are many instructions in vector code. Where one operand is a constant
+ * other than NaN, `pmin` and `pmax` with the constant second do the same in one. (Of two zeros they choose the first.)
+ */
+function simplifyExtremum(e: Expr): Expr {
+  if (e.kind !== "binary" || (e.op !== "min" && e.op !== "max") || (e.type !== "f32" && e.type !== "f64")) return e;
+  const op = e.op === "min" ? "pmin" : "pmax";
+  const isNumber = (x: Expr): boolean => x.kind === "const" && !Number.isNaN(x.value);
+  if (isNumber(e.b)) return E[op](e.a, e.b);
+  return isNumber(e.a) ? E[op](e.b, e.a) : e;
+}
+
 const isHalf = (dtype: DType): boolean => storageOf(dtype) === "u16";
 
 /** Rewrites the functions of an expression into machine operations. */
@@ -102,7 +114,7 @@ export function prepareStatements(kernel: Kernel, graph: Graph, lower: Lower): r
       if (x.kind !== "load" || x.type !== "f32" || !isHalf(dtypeOf(x.buffer))) return x;
       return widen(dtypeOf(x.buffer), E.load("i32", x.buffer, x.index));
     });
-  const expression = (e: Expr): Expr => graph.intern(widenLoads(lower(e)), true);
+  const expression = (e: Expr): Expr => graph.intern(rewrite(widenLoads(lower(e)), simplifyExtremum), true);
 
   const findMutable = (body: readonly Stmt[]): void => {
     for (const s of body) {
