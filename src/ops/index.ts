@@ -6,6 +6,7 @@ export * from "./convert.ts";
 export * from "./create.ts";
 export * from "./functions.ts";
 export * from "./join.ts";
+export * from "./matmul.ts";
 export * from "./reduce.ts";
 export * from "./split.ts";
 export * from "./view.ts";
