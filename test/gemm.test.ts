@@ -55,9 +55,11 @@ class Bench {
 
 /** Whether two arrays are equal to the bit; `toEqual` is too slow for large ones. */
 function same(x: Floats, y: Floats): boolean {
-  const bytes = (of: Floats): Uint8Array => new Uint8Array(of.buffer, of.byteOffset, of.byteLength);
-  const [left, right] = [bytes(x), bytes(y)];
-  return left.length === right.length && left.every((byte, i) => byte === right[i]);
+  const words = (of: Floats): Int32Array => new Int32Array(of.buffer, of.byteOffset, of.byteLength / 4);
+  const [left, right] = [words(x), words(y)];
+  if (left.length !== right.length) return false;
+  for (let i = 0; i < left.length; i++) if (left[i] !== right[i]) return false;
+  return true;
 }
 
 function extent(rows: number, columns: number, ld: number): number {
@@ -237,6 +239,40 @@ for (const { relaxedSimd, shared } of variants) {
         check(where, gemm, dtype, shapeOf(0, 0, 0));
       });
 
+      test("operands that end where the memory ends", () => {
+        const small = new WebAssembly.Memory({ initial: 2, maximum: 2, shared });
+        const multiply = createGemm(small, { relaxedSimd, shared, scratch: () => 0 });
+        const bytes = dtype === "float32" ? 4 : 8;
+        const end = small.buffer.byteLength;
+        for (const trans of transposes) {
+          for (const [m, n, k] of [
+            [5, 9, 7],
+            [1, 9, 7],
+            [9, 1, 7],
+            [3, 3, 1],
+          ] as const) {
+            const shape = { ...shapeOf(m, n, k, trans), dtype };
+            const [a, b, c] = [end - m * k * bytes, end - k * n * bytes, end - m * n * bytes];
+            const view = (at: number): Floats =>
+              dtype === "float32" ? new Float32Array(small.buffer, at) : new Float64Array(small.buffer, at);
+            const before = 65536;
+            for (const operands of [
+              { a, b: before, c: 2 * before - 8192 },
+              { a: before, b, c: 2 * before - 8192 },
+              { a: before, b: before + 8192, c },
+            ]) {
+              view(before).fill(1);
+              multiply({ ...shape, ...operands });
+              expect(
+                view(operands.c)
+                  .subarray(0, m * n)
+                  .every((x) => x === k),
+              ).toBe(true);
+            }
+          }
+        }
+      });
+
       test("NaN and infinity reach every element that they take part in, also through zeros", () => {
         for (const trans of transposes) {
           for (const [m, n, k] of [
@@ -301,6 +337,60 @@ for (const { relaxedSimd, shared } of variants) {
               }
               expect(same(c, whole)).toBe(true);
             }
+          }
+        }
+      });
+
+      // Without fused multiplication each step can be followed exactly.
+      test.runIf(!relaxedSimd)("the order of summation is the documented one", () => {
+        const round = dtype === "float32" ? Math.fround : (x: number): number => x;
+        const [lanes, limit] = dtype === "float32" ? [4, 512] : [2, 256];
+        const inBlocks = (k: number, product: (q: number) => number): number => {
+          const blocks = Math.ceil(k / limit);
+          const depth = Math.ceil(k / blocks / 8) * 8;
+          let total = 0;
+          for (let start = 0; start < k; start += depth) {
+            let sum = 0;
+            for (let q = start; q < Math.min(k, start + depth); q++) sum = round(sum + product(q));
+            total = round(total + sum);
+          }
+          return total;
+        };
+        const inLanes = (k: number, product: (q: number) => number): number => {
+          const sums = new Array<number>(2 * lanes).fill(0);
+          const whole = k - (k % lanes);
+          for (let q = 0; q < k; q++) {
+            const lane = q < whole ? q % (2 * lanes) : lanes === 4 && (k & 2) !== 0 && q < whole + 2 ? q - whole : 0;
+            sums[lane] = round((sums[lane] ?? 0) + product(q));
+          }
+          const [s0 = 0, s1 = 0, s2 = 0, s3 = 0] = sums
+            .slice(0, lanes)
+            .map((s, l) => round(s + (sums[lanes + l] ?? 0)));
+          return lanes === 2 ? round(s0 + s1) : round(round(s0 + s2) + round(s1 + s3));
+        };
+        for (const trans of transposes) {
+          for (const [m, n, k] of [
+            [9, 11, 1031],
+            [1, 11, 1031],
+            [11, 1, 1030],
+            [1, 1, 1029],
+            [3, 50, 1028],
+            [64, 70, 100],
+          ] as const) {
+            const { p, a, b, c } = makeProblem(where, dtype, shapeOf(m, n, k, trans), generator(9));
+            gemm(p);
+            const byRows = m === 1 || m === 3;
+            const lanesAlongK =
+              (m === 1 && n === 1) || (byRows && trans.transB) || (n === 1 && !byRows && !trans.transA);
+            const expected = c.map((_, at) => {
+              const [i, j] = [Math.floor(at / n), at % n];
+              const product = (q: number): number => {
+                const left = a[trans.transA ? q * m + i : i * k + q] ?? 0;
+                return round(left * (b[trans.transB ? j * k + q : q * n + j] ?? 0));
+              };
+              return lanesAlongK ? inLanes(k, product) : inBlocks(k, product);
+            });
+            expect(same(c, expected), `${m} x ${n} x ${k}`).toBe(true);
           }
         }
       });

@@ -3,7 +3,8 @@
  *
  * A panel holds `width` vectors for each step of k, one step after the other: for B the columns of a tile, for A its rows.
  * In the matrix those elements are either consecutive (B as it is, A transposed), and packing copies, or a leading dimension
- * apart (B transposed, A as it is), and packing transposes. The last panel is padded with zeros to whole vectors.
+ * apart (B transposed, A as it is), and packing transposes. The last panel is padded with zeros, which come out
+ * in columns that nobody looks at: what the room held before could be subnormal numbers, slow on some machines.
  */
 import type { Emitter, Int, IntVariable, Vector, VectorVariable } from "./gemm-emitter.ts";
 
