@@ -82,6 +82,8 @@ function narrow(dtype: DType, x: Expr): Expr {
   return E.or(result, E.and(E.shru(bits, 16), 0x8000));
 }
 
+const isNumber = (x: Expr): boolean => x.kind === "const" && !Number.isNaN(x.value);
+
 /**
  * Note [Extrema with constants]: min and max that pass NaN on are many instructions in vector code. Where one operand is a constant
  * other than NaN, `pmin` and `pmax` with the constant second do the same in one. (Of two zeros they choose the first.)
@@ -89,7 +91,6 @@ function narrow(dtype: DType, x: Expr): Expr {
 function simplifyExtremum(e: Expr): Expr {
   if (e.kind !== "binary" || (e.op !== "min" && e.op !== "max") || (e.type !== "f32" && e.type !== "f64")) return e;
   const op = e.op === "min" ? "pmin" : "pmax";
-  const isNumber = (x: Expr): boolean => x.kind === "const" && !Number.isNaN(x.value);
   if (isNumber(e.b)) return E[op](e.a, e.b);
   return isNumber(e.a) ? E[op](e.b, e.a) : e;
 }
