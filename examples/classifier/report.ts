@@ -159,7 +159,7 @@ function confusionSection(dataset: Dataset, result: Result): string {
   return section(
     "Confusion matrix",
     "Each row holds the test samples of one class, by the class that the network gave them.",
-    `<div class="wide">${confusionMatrix(result.counts, { labels: dataset.classes, width: 720 })}</div>${table}`,
+    `<div class="wide">${confusionMatrix(result.counts, { labels: dataset.classes })}</div>${table}`,
   );
 }
 

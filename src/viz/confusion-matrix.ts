@@ -29,7 +29,7 @@ export function confusionMatrix(counts: readonly (readonly number[])[], options:
   const top = title === "" ? 28 : 54;
   const side = cell * n;
   const bottom = top + side + (detailed ? (upright ? widest + 14 : 20) : 6);
-  const width = Math.max(options.width ?? 640, left + side + 70);
+  const width = Math.max(options.width ?? 0, left + side + 70);
   const height = options.height ?? bottom + 26;
   const parts = [element("rect", { x: left, y: top, width: side, height: side, class: "viz-plot" })];
   if (title !== "") parts.push(label(left, 22, title, { class: "viz-title viz-ink" }));
