@@ -10,7 +10,7 @@ import { describe, type InplaceOpInfo, type Operator, operator } from "../dispat
 import { apply1, applyInplace, checkStorable, type Primitive, primitive } from "../dispatch/primitive.ts";
 import { PyFloat, type ScalarLike, Signature } from "../dispatch/signature.ts";
 import { allocate, type Tensor } from "../tensor/tensor.ts";
-import { clone, expand, type Op, reshape, squeeze, t, transpose, unsqueeze } from "./view.ts";
+import { clone, dropFirstDim, expand, type Op, reshape, squeeze, t, transpose, unsqueeze } from "./view.ts";
 
 const cName = (d: DType): string => {
   const names: Record<string, string> = {
@@ -180,7 +180,7 @@ export const matmul: Product = operator("matmul(Tensor input, Tensor other)", (a
   }
   if (a.ndim === 1 && b.ndim === 1) return dot(a, b);
   if (a.ndim === 2 && b.ndim === 1) return mv(a, b);
-  if (a.ndim === 1 && b.ndim === 2) return squeeze(mm(unsqueeze(a, 0), b), [0]);
+  if (a.ndim === 1 && b.ndim === 2) return dropFirstDim(mm(unsqueeze(a, 0), b));
   if (a.ndim === 2 && b.ndim === 2) return mm(a, b);
   if (folds(a, b)) return foldedProduct(a, b);
   return batchedProduct(a, b);

@@ -193,6 +193,14 @@ const squeezePrimitive = (gradName: string): ((x: Tensor, dims: readonly number[
 const squeezeAll = squeezePrimitive("SqueezeBackward0");
 const squeezeOne = squeezePrimitive("SqueezeBackward1");
 const squeezeMany = squeezePrimitive("SqueezeBackward2");
+const squeezeOwn = squeezePrimitive("SqueezeBackward4");
+
+/** @internal Without dim 0, of a result that nobody else has seen; PyTorch squeezes it in place. */
+export function dropFirstDim(x: Tensor): Tensor {
+  const out = squeezeOwn(x, [0]);
+  out._view = null;
+  return out;
+}
 
 /** Without dimensions of size 1: all of them, or the given ones. */
 export const squeeze: Op<(input: Tensor, dim?: number | readonly number[] | null) => Tensor> = operator(
