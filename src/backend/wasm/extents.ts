@@ -1,5 +1,5 @@
 /**
- * Which parts of an address range are taken: a two-level segregated-fit allocator (TLSF) that counts in units and never
+ * Which parts of an address range are taken: a two-level segregated-fit allocator (TLSF) that counts in units of 1 KB and never
  * touches the memory it manages. Taking and releasing cost the same at any size of the heap, neighbours that are free
  * are always merged.
  *
@@ -14,6 +14,10 @@
 
 /** What an extent is in use for. `kept`: given back, and put aside for the next request of the same size. */
 export type ExtentKind = 1 | 2 | 3;
+
+export const unitBits = 10;
+/** Bytes. */
+export const unit: number = 1 << unitBits;
 
 const free = 0;
 export const large: ExtentKind = 1;
