@@ -82,7 +82,8 @@ export function pow(x: Expr, y: Expr): Expr {
   const rest = E.fma(E.sub(exponent, yHigh), log.high, E.mul(exponent, log.low));
   // The product is rounded to an integer only after the rest is in, as both may be large.
   const total = E.add(product, rest);
-  const finite = exp2(total, E.add(E.sub(product, total), rest));
+  // For a total out of range the low part means nothing, but must not bring the result back.
+  const finite = exp2(total, clamp(E.add(E.sub(product, total), rest), -0.5, 0.5));
 
   const edge = E.or(E.eq(a, 0), E.eq(a, Infinity));
   const toZero = E.xor(E.eq(a, 0), E.lt(y, 0));

@@ -4,7 +4,8 @@
  * Note [Reduction by π]: sin x = (-1)ⁿ sin(x - nπ) with n = round(x / π), so that one odd polynomial on [-π/2, π/2] serves all x.
  * nπ is subtracted in parts, whose products with n are exact even when fma rounds twice for |x| < 1e5 in float32 (n < 2^15, parts
  * of 8 bits) and |x| < 1e9 in float64 (parts of 23 bits). With a fused fma float32 is good up to 1e7. Beyond, digits are lost,
- * but results stay in range: r is clamped. The sign is the lowest bit of n, moved to the top.
+ * but results stay in range: they are clamped to ±1, which rounding could exceed anyway. The sign is the lowest bit of n, moved
+ * to the top.
  */
 import { E, type Expr } from "./expr.ts";
 import { clamp, isDouble, like, polynomial } from "./math-polynomial.ts";
@@ -45,8 +46,8 @@ const intOf = (x: Expr): "i64" | "i32" => (isDouble(x) ? "i64" : "i32");
 export function sin(x: Expr): Expr {
   const shifter = isDouble(x) ? magic.f64 : magic.f32;
   const sum = E.fma(x, 1 / Math.PI, shifter);
-  const r = clamp(subtractMultiples(x, E.sub(sum, shifter), false), -1.8, 1.8);
-  return signed(sinReduced(r), E.bitcast(intOf(x), sum));
+  const r = subtractMultiples(x, E.sub(sum, shifter), false);
+  return signed(clamp(sinReduced(r), -1, 1), E.bitcast(intOf(x), sum));
 }
 
 /** With x = (n + 1/2)π + r, cos x = -(-1)ⁿ sin r; an odd shifter gives the bits of n + 1. */
@@ -54,8 +55,8 @@ export function cos(x: Expr): Expr {
   const shifter = (isDouble(x) ? magic.f64 : magic.f32) + 1;
   const sum = E.add(E.fma(x, 1 / Math.PI, -0.5), shifter);
   const m = E.add(E.sub(sum, shifter), 0.5);
-  const r = clamp(subtractMultiples(x, m, false), -1.8, 1.8);
-  return signed(sinReduced(r), E.bitcast(intOf(x), sum));
+  const r = subtractMultiples(x, m, false);
+  return signed(clamp(sinReduced(r), -1, 1), E.bitcast(intOf(x), sum));
 }
 
 /** With x = nπ/2 + r, tan x = tan r or -1/tan r; tan r = r P(r²) / Q(r²) on [-π/4, π/4], error 2^-25.1 and 2^-61. */

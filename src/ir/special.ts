@@ -135,9 +135,11 @@ export function digamma(x: number): number {
     if (Number.isInteger(x)) return NaN;
     return digamma(1 - x) - (Math.PI * cosPi(x)) / sinPi(x);
   }
+  // The recurrence up to y >= 12, smallest terms first, then the asymptotic series.
+  const steps = Math.max(0, Math.ceil(12 - x));
+  const y = x + steps;
   let sum = 0;
-  let y = x;
-  for (; y < 15; y++) sum -= 1 / y;
+  for (let i = steps - 1; i >= 0; i--) sum -= 1 / (x + i);
   let tail = 0;
   for (let k = 8; k > 0; k--) tail = (tail + (bernoulli[k - 1] as number) / (2 * k)) / (y * y);
   return sum + (Math.log(y) - 0.5 / y - tail);
