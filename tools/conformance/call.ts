@@ -3,21 +3,18 @@
 import { type Namespace, isObject } from "./python/bridge.ts";
 import type { Interpreter } from "./python/evaluate.ts";
 import { reflected, reflectedOperator } from "./python/operators.ts";
-import { type Args, Missing, PyFunction } from "./python/values.ts";
+import { type Args, Missing, PyFunction, PythonError } from "./python/values.ts";
 
 export type Call = (args: Args) => unknown;
 
-/** The receiver's method, or the prototype's where the receiver is no tensor: the library has to refuse it. */
+/** A reflected operator; a receiver that is no tensor has no such method, in JavaScript as in Python. */
 function reflectedCall(python: Interpreter, name: string): Call {
   const op = reflectedOperator(name);
   if (op === undefined) throw new Missing(`torch.Tensor.${name} does not exist`);
   const { bridge } = python;
   return ({ positional: [self, other] }) => {
-    if (bridge.isTensor(self)) return bridge.fromJs(reflected(bridge, op, self, other));
-    const prototype: unknown = Reflect.get(Object(bridge.torch["Tensor"]), "prototype");
-    const add: unknown = isObject(prototype) ? Reflect.get(prototype, "add") : undefined;
-    if (typeof add !== "function") throw new Missing("torch.Tensor.add does not exist");
-    return bridge.fromJs(Reflect.apply(add, bridge.toJs(self), [bridge.toJs(other)]));
+    if (!bridge.isTensor(self)) throw new PythonError("TypeError", `${name} of a value that is no tensor`);
+    return bridge.fromJs(reflected(bridge, op, self, other));
   };
 }
 

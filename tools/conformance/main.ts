@@ -7,6 +7,7 @@ import * as torch from "flambeau";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { recordFloor } from "./floor.ts";
 import { type Kind, type Progress, kinds, replay } from "./replay.ts";
 import { problems, reasons, summary, toSummary } from "./report.ts";
 
@@ -20,6 +21,7 @@ const usage = `npm run conformance -- --data DIR [options]
   --failures N    how many failing samples to list (default 40 with --only, else 0)
   --reasons N     how many of the most frequent reasons to list (default 25 without --only)
   --quiet         no table per name
+  --record        raises DIR/floor.json to what passes now
   --json          ends with one line of JSON: kind, group, aspect, {passed, failed, missing}`;
 
 /** A test of names against a comma list with wildcards; no list lets all pass. */
@@ -61,6 +63,7 @@ function main(): number {
       reasons: { type: "string" },
       quiet: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
+      record: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
@@ -79,12 +82,15 @@ function main(): number {
     dtype: matcher(values.dtype),
     tier: (n: number) => tier(String(n)),
   };
+  // Warnings are part of PyTorch's behaviour, but not of these cases.
+  console.warn = () => {};
   const start = performance.now();
   const results = replay(torch, data, selection, progressLine());
   if (process.stderr.isTTY) process.stderr.write("\r\u001b[K");
   const focused = values.only !== undefined;
   for (const [kind, tally] of results) report(kind, tally);
   console.log(`${((performance.now() - start) / 1000).toFixed(1)} s`);
+  if (values.record) recordFloor(join(data, "floor.json"), toSummary(results));
   if (values.json) console.log(JSON.stringify(toSummary(results)));
   return 0;
 

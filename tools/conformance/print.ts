@@ -55,7 +55,7 @@ export class PrintReplay {
     try {
       if (typeof dtype === "string") method(this.#torch, "set_default_dtype", this.#io.dtype(dtype));
       if (Object.keys(printOptions).length > 0) method(this.#torch, "set_printoptions", printOptions);
-      method(this.#torch, "manual_seed", 0);
+      if (typeof this.#torch["manual_seed"] === "function") method(this.#torch, "manual_seed", 0);
       if (preamble !== undefined) this.#python.run(preamble, scope);
       const value = this.#python.evaluate(source, scope);
       return str(value);

@@ -1,7 +1,7 @@
 /** Replays a folder of golden cases, kind by kind. */
 
 import { join } from "node:path";
-import { caseFiles, caseName, readJson, readOptional } from "./data.ts";
+import { type CaseFile, caseFiles, readOptional } from "./data.ts";
 import type { ModuleCase, ModuleErrorCase, OpFile, ToleranceFile } from "./format.ts";
 import { ModuleReplay } from "./modules.ts";
 import { OpReplay, type SampleFilter } from "./ops.ts";
@@ -15,6 +15,7 @@ import {
 import { type PrintCase, PrintReplay } from "./print.ts";
 import { type Namespace, isObject } from "./python/bridge.ts";
 import { Interpreter } from "./python/evaluate.ts";
+import { Missing } from "./python/values.ts";
 import { type RngCase, RngReplay } from "./rng.ts";
 import { Tally } from "./tally.ts";
 
@@ -37,17 +38,32 @@ export const everything: Selection = { kinds, only: () => true, dtype: () => tru
 /** Called now and then with the number of cases done and the name at hand. */
 export type Progress = (done: number, name: string) => void;
 
+/** Stands for a part of the library that is not there: any use of it is missing. */
+function absent(path: string): object {
+  return new Proxy(
+    {},
+    {
+      get() {
+        throw new Missing(`${path} does not exist`);
+      },
+    },
+  );
+}
+
 /** The names that evaluated Python sees besides `torch`: the usual imports and dtypes without their prefix. */
 function usualNames(torch: Namespace): Record<string, unknown> {
-  const names: Record<string, unknown> = { nan: Number.NaN, inf: Infinity };
   const { nn } = torch;
-  if (isObject(nn)) {
-    names["nn"] = nn;
-    names["F"] = Reflect.get(nn, "functional");
-    names["I"] = Reflect.get(nn, "init");
-  }
+  const part = (name: string): unknown =>
+    (isObject(nn) ? Reflect.get(nn, name) : undefined) ?? absent(`torch.nn.${name}`);
+  const names: Record<string, unknown> = {
+    nan: Number.NaN,
+    inf: Infinity,
+    nn: nn ?? absent("torch.nn"),
+    F: part("functional"),
+    I: part("init"),
+  };
   for (const dtype of ["float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8"]) {
-    if (torch[dtype] !== undefined) names[dtype] = torch[dtype];
+    names[dtype] = torch[dtype] ?? absent(`torch.${dtype}`);
   }
   return names;
 }
@@ -67,7 +83,7 @@ export function replay(
     progress(done, name);
   };
   for (const kind of selection.kinds) {
-    const files = caseFiles(join(folder, kind));
+    const files = caseFiles<unknown>(join(folder, kind));
     if (files.length === 0) continue;
     const tally = new Tally();
     results.set(kind, tally);
@@ -79,7 +95,7 @@ export function replay(
 interface Job {
   readonly python: Interpreter;
   readonly folder: string;
-  readonly files: readonly string[];
+  readonly files: readonly CaseFile<unknown>[];
   readonly selection: Selection;
   readonly tally: Tally;
   readonly step: (name: string, count?: number) => void;
@@ -90,19 +106,19 @@ const replayers: Readonly<Record<Kind, (job: Job) => void>> = {
     const runner = new OpReplay(python, readOptional<ToleranceFile>(join(folder, "ops", "tolerance.json")), tally);
     const filter: SampleFilter = ({ dtype }) =>
       dtype === undefined ? selection.dtype("errors") : selection.dtype(dtype);
-    for (const path of files) {
-      if (!selection.only(caseName(path))) continue;
-      const file = readJson<OpFile>(path);
+    for (const { name, read } of files) {
+      if (!selection.only(name.replace(/__upper$/, ""))) continue;
+      const file = read() as OpFile;
       if (selection.tier(file.tier)) step(file.full_name, runner.file(file, filter));
     }
   },
 
   modules({ python, files, selection, tally, step }) {
     const runner = new ModuleReplay(python, tally);
-    for (const path of files) {
-      const errors = caseName(path) === "_errors";
-      if (!errors && !selection.only(caseName(path))) continue;
-      const { cases } = readJson<{ cases: readonly (ModuleCase & ModuleErrorCase)[] }>(path);
+    for (const { name, read } of files) {
+      const errors = name === "_errors";
+      if (!errors && !selection.only(name)) continue;
+      const { cases } = read() as { cases: readonly (ModuleCase & ModuleErrorCase)[] };
       for (const record of cases) {
         if (!selection.only(record.class)) continue;
         if (errors) runner.error(record);
@@ -114,13 +130,13 @@ const replayers: Readonly<Record<Kind, (job: Job) => void>> = {
 
   optim({ python, files, selection, tally, step }) {
     const runner = new OptimReplay(python, tally);
-    for (const path of files) {
-      const file = readJson<{ cases: readonly unknown[] }>(path);
+    for (const { name: part, read } of files) {
+      const file = read() as { cases: readonly unknown[] };
       for (const record of file.cases) {
         const { id, optimizer, scheduler } = record as { id: string; optimizer?: string; scheduler?: string };
         const name = optimizer ?? scheduler ?? id.split("/")[0] ?? id;
         if (!selection.only(name)) continue;
-        switch (caseName(path)) {
+        switch (part) {
           case "optimizers":
             runner.optimizer(file as OptimizerFile, record as OptimizerFile["cases"][number]);
             break;
@@ -142,8 +158,8 @@ const replayers: Readonly<Record<Kind, (job: Job) => void>> = {
 
   rng({ python, files, selection, tally, step }) {
     const runner = new RngReplay(python, tally);
-    for (const path of files) {
-      for (const record of readJson<{ cases: readonly RngCase[] }>(path).cases) {
+    for (const { read } of files) {
+      for (const record of (read() as { cases: readonly RngCase[] }).cases) {
         if (!selection.only(record.group)) continue;
         runner.case(record);
         step(record.group);
@@ -153,8 +169,8 @@ const replayers: Readonly<Record<Kind, (job: Job) => void>> = {
 
   print({ python, files, selection, tally, step }) {
     const runner = new PrintReplay(python, tally);
-    for (const path of files) {
-      for (const record of readJson<{ cases: readonly PrintCase[] }>(path).cases) {
+    for (const { read } of files) {
+      for (const record of (read() as { cases: readonly PrintCase[] }).cases) {
         if (!selection.only(record.group)) continue;
         runner.case(record);
         step(record.group);

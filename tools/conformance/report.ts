@@ -1,7 +1,7 @@
 /** The report: counts in tables, failures one to a line, and the machine-readable summary. */
 
 import type { Kind } from "./replay.ts";
-import { type Aspects, type Count, type Problem, type Tally, total } from "./tally.ts";
+import { type Aspects, type Count, type Problem, type Tally, type Verdict, total } from "./tally.ts";
 
 function cell({ passed, failed, missing }: Count): string {
   if (passed + failed + missing === 0) return "-";
@@ -78,32 +78,44 @@ export function problems(tally: Tally, limit: number): string {
 }
 
 /** A reason without its particulars, so that like reasons count together. */
-function kindOf({ aspect, reason, verdict }: Problem): string {
-  const text = reason
-    .replaceAll(/outs\[\d+\]|input \d+|grad_output \d+/g, "…")
-    .replaceAll(/-?\d+(\.\d+)?(e[+-]?\d+)?/g, "#")
-    .replace(/: got .*/, ": wrong values");
-  return `${verdict === "failed" ? "✗" : "∅"} ${aspect}: ${text.slice(0, 140)}`;
+function kindOf({ reason }: Problem): string {
+  return reason
+    .replaceAll(/\b(?:outs\[\d+\]|input \d+|grad_output \d+) ?/g, "")
+    .replace(/^(\[\d*(?:,\d+)*\]: )?got .*|^\[[\d,]*\]: got .*/, "wrong values")
+    .replaceAll(/(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?!\w)/g, "#")
+    .slice(0, 160);
 }
 
-/** The most frequent reasons, with an example of each. */
+interface Frequency {
+  count: number;
+  readonly names: Set<string>;
+  readonly aspects: Set<string>;
+}
+
+/** The most frequent reasons, with where they occur: what failed, then what is missing. */
 export function reasons(tally: Tally, limit: number): string {
-  const counts = new Map<string, { count: number; names: Set<string> }>();
+  return (["failed", "missing"] as const).flatMap((verdict) => frequencies(tally, verdict).slice(0, limit)).join("\n");
+}
+
+function frequencies(tally: Tally, verdict: Verdict): string[] {
+  const counts = new Map<string, Frequency>();
   for (const problem of tally.problems) {
+    if (problem.verdict !== verdict) continue;
     const key = kindOf(problem);
-    const entry = counts.get(key) ?? { count: 0, names: new Set() };
+    const entry = counts.get(key) ?? { count: 0, names: new Set(), aspects: new Set() };
     entry.count++;
     entry.names.add(problem.name);
+    entry.aspects.add(problem.aspect);
     counts.set(key, entry);
   }
+  const mark = verdict === "failed" ? "✗" : "∅";
   return [...counts]
     .toSorted(([, a], [, b]) => b.count - a.count)
-    .slice(0, limit)
-    .map(([key, { count, names }]) => {
-      const shown = [...names].slice(0, 4).join(", ");
-      return `${String(count).padStart(5)} ${key}  [${shown}${names.size > 4 ? `, … ${names.size} names` : ""}]`;
-    })
-    .join("\n");
+    .map(([key, { count, names, aspects }]) => {
+      const more = names.size > 6 ? `, … ${names.size} names` : "";
+      const where = `${[...aspects].join("/")}: ${[...names].slice(0, 6).join(", ")}${more}`;
+      return `${mark}${String(count).padStart(5)} ${key}  [${where}]`;
+    });
 }
 
 /** kind → group → aspect → counts */
