@@ -56,7 +56,7 @@ function seeds(outputs: readonly Tensor[], given: readonly MaybeTensor[]): Maybe
           `grad can be implicitly created only for real scalar outputs but got ${String(out.dtype)}`,
         );
       }
-      return out.detach().new_ones(out.shape);
+      return out.new_ones(out.shape);
     }
     if (!(g instanceof Tensor)) {
       throw new ArgumentTypeError(`gradients can be either Tensors or None, but got ${kindOf(g)}`);

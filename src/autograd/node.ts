@@ -4,6 +4,7 @@
 import type { Backend } from "../backend/backend.ts";
 import type { DType } from "../base/dtype.ts";
 import { TorchError } from "../base/errors.ts";
+import { showAsText } from "../base/inspect.ts";
 import type { Shape } from "../base/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { SavedTensor } from "./saved.ts";
@@ -115,11 +116,8 @@ export abstract class Node {
   toString(): string {
     return `<${this.name()} object>`;
   }
-
-  [Symbol.for("nodejs.util.inspect.custom")](): string {
-    return this.toString();
-  }
 }
+showAsText(Node.prototype);
 
 /** @internal */
 export function push<T>(list: T[], item: T): RemovableHandle {

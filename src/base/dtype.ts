@@ -2,6 +2,8 @@
  * Element types. The objects are singletons: `x.dtype === torch.float32`.
  */
 
+import { showAsText } from "./inspect.ts";
+
 export type DTypeName =
   | "uint8"
   | "int8"
@@ -61,11 +63,8 @@ export class DType {
   toString(): string {
     return `torch.${this.name}`;
   }
-
-  [Symbol.for("nodejs.util.inspect.custom")](): string {
-    return this.toString();
-  }
 }
+showAsText(DType.prototype);
 
 export const uint8: DType = new DType("uint8", 0, 1, "Byte", 1, false);
 export const int8: DType = new DType("int8", 1, 1, "Char", 1, true);

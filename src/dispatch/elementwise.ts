@@ -66,7 +66,7 @@ export class Elementwise {
       for (let i = 0; i < ins.length; i++) {
         const t = ins[i] as Tensor;
         if (t._isContiguous && sameShape(t.shape, out.shape)) continue;
-        if (t._numel === 1) mask |= 1 << i;
+        if (isSplat(t)) mask |= 1 << i;
         else {
           flat = false;
           break;
@@ -134,6 +134,14 @@ export class Elementwise {
     for (let i = 0; i < scalars.length; i++) args.push(scalars[i] as number | bigint);
     program.run(...args);
   }
+}
+
+/** Whether every element is the same place in memory: one element, or one expanded. */
+function isSplat(t: Tensor): boolean {
+  if (t._numel === 1) return true;
+  const { shape, _strides: strides } = t;
+  for (let d = 0; d < shape.length; d++) if (strides[d] !== 0 && shape[d] !== 1) return false;
+  return true;
 }
 
 /** The loops over operands of broadcast shape `shape`: dimensions ordered by stride, and merged where possible. */
@@ -208,7 +216,7 @@ export function allocateLike(shape: Shape, dtype: DType, ins: readonly Tensor[])
   let contiguous = true;
   for (let i = 0; i < ins.length; i++) {
     const t = ins[i] as Tensor;
-    if (!(t._isContiguous && t.shape.length === shape.length) && t._numel !== 1) contiguous = false;
+    if (!(t._isContiguous && t.shape.length === shape.length) && !isSplat(t)) contiguous = false;
   }
   if (contiguous) return allocate(shape, dtype, backend);
   const all = ins.map((t) => {

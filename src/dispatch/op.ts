@@ -68,7 +68,10 @@ export function operator<F>(
   options: OpOptions = {},
 ): F & { readonly op: OpInfo } {
   const signature = new Signature(text);
+  const { defaults } = signature;
   const call = (...args: unknown[]): unknown => {
+    // A lone tensor, all else at its default, needs no binding.
+    if (defaults !== null && args.length === 1 && args[0] instanceof Tensor) return compute(args[0], ...defaults);
     const extra: Record<string, unknown> = {};
     const bound = signature.bind(args, extra);
     if (extra["out"] === undefined || extra["out"] === null) return compute(...bound);

@@ -84,6 +84,8 @@ export class Signature {
   readonly #positional: number;
   /** The parameter that takes any number of trailing numbers (`x.view(2, 3)`) or tensors, or -1. */
   readonly variadic: number;
+  /** The defaults of all parameters after the first, if that is a tensor and they all have one. */
+  readonly defaults: readonly unknown[] | null;
 
   constructor(text: string) {
     const open = text.indexOf("(");
@@ -113,6 +115,11 @@ export class Signature {
     }
     this.params = params;
     this.variadic = variadic;
+    const others = params.slice(1);
+    this.defaults =
+      params[0]?.type === "Tensor" && others.every((p) => p.hasDefault || p.nullable)
+        ? others.map((p) => (p.hasDefault ? p.default : null))
+        : null;
     this.#positional = params.filter((p) => !p.keywordOnly).length;
     params.forEach((p, i) => this.#byName.set(p.name, i));
     params.forEach((p, i) => {

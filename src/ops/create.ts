@@ -6,7 +6,6 @@ import {
   bool,
   complex64,
   type DType,
-  dtypes,
   float32,
   float64,
   get_default_dtype,
@@ -485,6 +484,3 @@ export function as_tensor(data: TensorData, options: TensorOptions = {}): Tensor
   if (data instanceof Tensor && (options.dtype == null || options.dtype === data.dtype)) return data;
   return data instanceof Tensor ? data.to(options.dtype as DType) : tensor(data, options);
 }
-
-/** @internal Every dtype by name, for the namespace. */
-export const allDTypes = dtypes;

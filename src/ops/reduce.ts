@@ -10,7 +10,7 @@ import { apply1, primitive } from "../dispatch/primitive.ts";
 import { E, type Expr } from "../ir/expr.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { cat } from "./join.ts";
-import { expand, type Op, reshape, unsqueeze } from "./view.ts";
+import { expandTo, insertDim, type Op, reshape } from "./view.ts";
 
 /** One dim, several, or null for all. */
 export type Dims = number | readonly number[] | null;
@@ -54,8 +54,10 @@ const prodOf = new Reduction("prod", (r) => r.prod((x) => x));
 export function restore(g: Tensor, shape: readonly number[], dims: readonly number[], keepdim: boolean): Tensor {
   if (shape.length === 0) return g;
   let out = g;
-  if (!keepdim) for (const d of [...dims].sort((a, b) => a - b)) out = unsqueeze(out, d);
-  return expand(out, shape);
+  if (!keepdim && dims.length < shape.length) {
+    for (const d of [...dims].sort((a, b) => a - b)) out = insertDim(out, d);
+  }
+  return expandTo(out, shape);
 }
 
 const reducing = (reduction: Reduction, gradName: string): ((x: Tensor, params: Params) => Tensor) => {

@@ -333,6 +333,16 @@ const expandPrimitive = viewOf<readonly number[]>({
   vjp: (g, ctx) => g.sum_to_size(ctx.shape(0)),
 });
 
+/** @internal {@link expand} to a shape known to fit. */
+export function expandTo(x: Tensor, shape: readonly number[]): Tensor {
+  return expandPrimitive(x, shape);
+}
+
+/** @internal {@link unsqueeze} at a dim known to be in range. */
+export function insertDim(x: Tensor, dim: number): Tensor {
+  return unsqueezePrimitive(x, dim);
+}
+
 /** Repeats dimensions of size 1 to the given sizes, without a copy; -1 keeps a size. */
 export const expand: Op<(input: Tensor, ...size: (number | readonly number[])[]) => Tensor> = operator(
   "expand(Tensor input, int[]... size)",

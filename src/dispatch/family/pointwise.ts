@@ -6,7 +6,7 @@
 import { bool, type DType } from "../../base/dtype.ts";
 import { ArgumentTypeError, NotImplementedError } from "../../base/errors.ts";
 import { resultTypeOf, type Scalar, toFloat, type Typed } from "../../base/promote.ts";
-import { broadcastAll, sameShape } from "../../base/shape.ts";
+import { broadcast, broadcastAll, sameShape } from "../../base/shape.ts";
 import { modes } from "../../autograd/modes.ts";
 import type { MaybeTensor, OpNode } from "../../autograd/node.ts";
 import { requiresGrad } from "../../autograd/views.ts";
@@ -88,6 +88,7 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
   readonly #bool: Build | null;
   readonly #grad: BuildGrad | null;
   readonly #plans: (Plan | undefined)[] = [];
+  readonly #numberPlans: (Plan | undefined)[] = [];
   readonly #morePlans: Map<string, Plan> = new Map();
   readonly #fused: Map<string, Elementwise> = new Map();
   readonly #derived: (PointwiseRule | undefined)[] = [];
@@ -207,6 +208,21 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
     return out;
   }
 
+  /** The fast path of a tensor and a plain number. */
+  callNumber(x: Tensor, value: number): Tensor {
+    const at = (x.dtype.code << 1) | (Number.isInteger(value) ? 1 : 0);
+    const plan = (this.#numberPlans[at] ??= this.#plan([x], [x, value]));
+    const ins = [x];
+    const out = x._isContiguous
+      ? allocate(x.shape, plan.out, x._storage.backend)
+      : allocateLike(x.shape, plan.out, ins);
+    plan.kernel.run([out], ins, [asArgument(value, plan.type)]);
+    if (modes.grad && this.differentiable && requiresGrad(x)) {
+      record(this, ins, { scalars: [value], compute: plan.compute, numeric: true }, [out]);
+    }
+    return out;
+  }
+
   /** Any number of tensors and numbers. `operands`: those of both that take part in promotion. */
   call(
     tensors: readonly Tensor[],
@@ -238,7 +254,8 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
   ): Tensor {
     const target = tensors[0] as Tensor;
     const { out, compute } = this.#resolve(resultTypeOf(operands));
-    const shape = broadcastAll(tensors.map((t) => t.shape));
+    let shape = target.shape;
+    for (let i = 1; i < tensors.length; i++) shape = broadcast(shape, (tensors[i] as Tensor).shape);
     checkStorable(target, shape, out);
     const ins = tensors.map((t, i) => (i > 0 && overlaps(target, t) ? cloneRaw(t) : t));
     const plan = this.#typed(
@@ -464,8 +481,12 @@ class PointwiseOperator {
   readonly #rules: Map<string, PointwiseRule> = new Map();
   /** Of each parameter: whether it is an operand (and takes part in promotion) or only a number. */
   readonly #operand: readonly boolean[];
-  /** All arguments tensors. */
+  /** All operands tensors, all else at its default. */
   readonly allTensors: PointwiseRule;
+  /** Whether the only argument is a tensor. */
+  readonly unary: boolean;
+  /** For two operands, the second of which may be a number: the rule of a tensor and a number. */
+  readonly binary: PointwiseRule | null;
 
   constructor(text: string, expr: (...args: Expr[]) => Expr, options: PointwiseOptions) {
     const signature = new Signature(text);
@@ -474,9 +495,12 @@ class PointwiseOperator {
     this.#options = options;
     this.#gradName = options.gradName ?? gradNameOf(signature.name);
     this.#operand = signature.params.map((p) => p.type.includes("Tensor"));
-    this.allTensors = this.#rule(
-      signature.params.map((p, i) => (this.#operand[i] === true ? "tensor" : p.hasDefault ? "constant" : "number")),
-    );
+    const rest = signature.params.map((p): Role => (p.hasDefault ? "constant" : "number"));
+    this.allTensors = this.#rule(rest.map((role, i) => (this.#operand[i] === true ? "tensor" : role)));
+    this.unary = signature.params.length === 1;
+    const two = this.#operand[0] === true && this.#operand[1] === true && rest.slice(2).every((r) => r === "constant");
+    const takesNumber = signature.params[1]?.type.includes("Scalar") === true;
+    this.binary = two && takesNumber ? this.#rule(["tensor", "number", ...rest.slice(2)]) : null;
   }
 
   #rule(roles: readonly Role[]): PointwiseRule {
@@ -589,27 +613,22 @@ export function pointwise<F = UnaryOperator>(
     if (extra["out"] == null) return compute();
     return withOut(signature.name, bound, extra["out"], compute);
   };
-  const all = op.allTensors;
-  const simple = signature.params.filter((p) => p.type.includes("Tensor")).length;
-  const fn =
-    simple === 1
-      ? (x: unknown, ...rest: unknown[]): unknown => {
-          if (rest.length === 0 && x instanceof Tensor && all.nTensors === 1 && all.nScalars === 0) return all.call1(x);
-          return run([x, ...rest]);
-        }
-      : (a: unknown, b: unknown, c?: unknown, d?: unknown, e?: unknown, f?: unknown): unknown => {
-          if (
-            c === undefined &&
-            a instanceof Tensor &&
-            b instanceof Tensor &&
-            all.nTensors === 2 &&
-            all.nScalars === 0
-          ) {
-            return all.call2(a, b);
+  const fn = op.unary
+    ? (x: unknown, options?: unknown): unknown =>
+        options === undefined && x instanceof Tensor ? op.allTensors.call1(x) : run([x, options])
+    : op.binary === null
+      ? (...args: unknown[]): unknown => run(args)
+      : (a: unknown, b: unknown, c?: unknown, d?: unknown, e?: unknown): unknown => {
+          if (c === undefined && a instanceof Tensor) {
+            if (b instanceof Tensor) return op.allTensors.call2(a, b);
+            if (typeof b === "number") return (op.binary as PointwiseRule).callNumber(a, b);
           }
-          return run([a, b, c, d, e, f]);
+          return run([a, b, c, d, e]);
         };
   const form = (...args: unknown[]): unknown => {
+    if (args.length === 2 && op.binary !== null && args[0] instanceof Tensor && args[1] instanceof Tensor) {
+      return op.allTensors.callInplace(args as Tensor[], noScalars, args as Tensor[], false);
+    }
     const bound = signature.bind(args, {});
     const { rule, tensors, scalars, operands, numeric } = op.split(bound);
     return rule.callInplace(tensors, scalars, operands, numeric);

@@ -171,6 +171,8 @@ export class Reduction {
   readonly #formula: RowFormula;
   readonly #params: number;
   readonly #programs: Map<Backend, Map<string, Program>> = new Map();
+  #whole: (Program | undefined)[] = [];
+  #wholeBackend: Backend | null = null;
   /** Whether one pass does, and how: then columns can be reduced without a copy. */
   readonly #single: boolean;
 
@@ -202,6 +204,7 @@ export class Reduction {
     out: DType,
     params: readonly (number | bigint)[] = [],
   ): Tensor {
+    if (dims.length === x.ndim && x._isContiguous) return this.#runWhole(x, keepdim, compute, out, params);
     const reduced = new Set(dims);
     const keptDims = x.shape.map((_, d) => d).filter((d) => !reduced.has(d));
     const shape = keepdim ? x.shape.map((n, d) => (reduced.has(d) ? 1 : n)) : keptDims.map((d) => x.shape[d] as number);
@@ -270,6 +273,25 @@ export class Reduction {
     args.push(...keptLoops.sizes, ...(keptLoops.strides[0] as number[]), ...(keptLoops.strides[1] as number[]));
     args.push(...rowLoops.sizes, ...(rowLoops.strides[0] as number[]), count, ...params);
     program.run(...args);
+    return result;
+  }
+
+  /** The fast path: one row, contiguous. */
+  #runWhole(x: Tensor, keepdim: boolean, compute: DType, out: DType, params: readonly (number | bigint)[]): Tensor {
+    const result = allocate(keepdim ? x.shape.map(() => 1) : [], out, x._backend);
+    const at = (x.dtype.code * 16 + compute.code) * 16 + out.code;
+    if (this.#wholeBackend !== x._backend) {
+      this.#wholeBackend = x._backend;
+      this.#whole = [];
+    }
+    const program = (this.#whole[at] ??= this.#program(
+      x._backend,
+      `whole:${x.dtype.name}>${compute.name}>${out.name}`,
+      () => this.#rowsKernel(`whole:${at}`, 1, { sizes: [1], strides: [[1]] }, x.dtype, compute, out),
+    ));
+    const n = x._numel;
+    if (params.length === 0) program.run(result._ptr, x._ptr, 1, 1, 1, n, 1, n);
+    else program.run(result._ptr, x._ptr, 1, 1, 1, n, 1, n, ...params);
     return result;
   }
 
