@@ -353,6 +353,38 @@ describe("synchronous loops", () => {
     expect(heap.memoryStats().allocated_bytes).toBeLessThanOrEqual(3 * slabBytes);
   });
 
+  it("takes nothing for dead when it collects with the stack nearly used up", () => {
+    const heap = new Heap(new WasmArena());
+    const held = Array.from({ length: 200 }, () => new Holder(heap, 5000));
+    held.forEach((piece, i) => heap.host.u8.fill(i, piece.ptr, piece.ptr + 5000));
+    let overflows = 0;
+    let passes = 0;
+    const descend = (depth: number): void => {
+      try {
+        descend(depth + 1);
+      } catch {
+        // Each frame on the way back has a little more of the stack left.
+      }
+      if (passes > 30) return;
+      try {
+        for (let i = 0; i < 9; i++) void new Holder(heap, 2 * megabyte);
+        passes++;
+      } catch (error) {
+        expect(error).toBeInstanceOf(RangeError);
+        overflows++;
+      }
+    };
+    descend(0);
+    expect(overflows).toBeGreaterThan(0);
+    expect(passes).toBeGreaterThan(0);
+    heap.verify();
+    const more = Array.from({ length: 200 }, () => new Holder(heap, 5000));
+    for (const piece of more) heap.host.u8.fill(255, piece.ptr, piece.ptr + 5000);
+    held.forEach((piece, i) => {
+      for (let b = 0; b < 5000; b += 100) expect(heap.host.u8[piece.ptr + b]).toBe(i);
+    });
+  });
+
   it("does not collect while free returns all that is allocated", () => {
     const heap = new Heap(new WasmArena());
     for (let step = 0; step < 10_000; step++) heap.free(heap.alloc(megabyte));

@@ -29,7 +29,10 @@ interface Vm {
   Script: new (code: string) => { runInContext(context: object): unknown };
 }
 interface Util {
-  inspect(value: unknown, options: { showHidden: boolean; maxArrayLength: number; depth: number }): string;
+  inspect(
+    value: unknown,
+    options: { showHidden: boolean; maxArrayLength: number; depth: number; customInspect: boolean },
+  ): string;
 }
 
 /** Collects within the running job. */
@@ -38,8 +41,8 @@ export interface Collector {
   full(): void;
   /** Afterwards a WeakMap has lost the keys that died young. Null where that cannot be seen. */
   readonly minor: (() => void) | null;
-  /** The keys of a WeakMap; only where there are minor collections. */
-  keys<T extends Traceable>(map: WeakMap<T, unknown>): T[];
+  /** The keys of a WeakMap, all of them or null; only where there are minor collections. */
+  keys<T extends Traceable>(map: WeakMap<T, unknown>): T[] | null;
 }
 
 /** A module built into Node, or null. */
@@ -75,15 +78,16 @@ export function synchronousCollector(): Collector | null {
       gc();
     };
     const minor = (): void => gc({ type: "minor" });
-    const keys = <T extends Traceable>(map: WeakMap<T, unknown>): T[] => {
+    const keys = <T extends Traceable>(map: WeakMap<T, unknown>): T[] | null => {
       const found: T[] = [];
       visited = found;
       try {
-        util.inspect(map, { showHidden: true, maxArrayLength: Infinity, depth: 0 });
+        const text = util.inspect(map, { showHidden: true, maxArrayLength: Infinity, depth: 0, customInspect: true });
+        // Where the stack is nearly used up, inspect stops halfway and says so instead.
+        return text.startsWith("WeakMap {") ? found : null;
       } finally {
         visited = null;
       }
-      return found;
     };
     // Engines other than V8 may offer all of the above with another effect.
     const collector = { full, minor: findsTheYoung(minor, keys) ? minor : null, keys };
@@ -117,7 +121,7 @@ function findsTheYoung(minor: () => void, keys: Collector["keys"]): boolean {
   const one = probes(map);
   minor();
   const left = keys(map);
-  return left.length === 1 && left[0] === one;
+  return left?.length === 1 && left[0] === one;
 }
 
 /**

@@ -44,6 +44,18 @@ class Piece extends Owner implements Allocation {
   }
 }
 
+/**
+ * Throws the engine's RangeError where fewer than `frames` (small) frames are left of the stack: before the tables
+ * change, rather than halfway. Programs do catch it, and go on.
+ */
+function needStack(frames: number): number {
+  return frames === 0 ? 0 : 1 + needStack(frames - 1);
+}
+
+/** For the allocator by itself, and for a collection. */
+const fewFrames = 16;
+const manyFrames = 200;
+
 export interface HeapOptions {
   /** Finds the engine's collector, or null where there is none. Called when first needed. */
   readonly collector?: () => Collector | null;
@@ -132,9 +144,10 @@ export class Heap {
       this.allocations++;
       return again;
     }
+    const owners = this.owners ?? this.begin();
     const u = this.takeExtent(units, large, nbytes, mayCollect);
     const piece = new Piece(u * unit, null);
-    (this.owners ?? this.begin()).add(piece);
+    owners.add(piece);
     const bytes = this.extents.sizeOf(u) * unit;
     this.since += bytes;
     this.unseen += bytes;
@@ -151,13 +164,14 @@ export class Heap {
   }
 
   private openSlab(): void {
+    const owners = this.owners ?? this.begin();
     const u = this.takeExtent(slabUnits, slab, slabBytes, true);
     const full = this.slab;
     if (full !== null) {
       const used = this.bump - full.ptr;
       this.extents.table[(full.ptr >>> unitBits) + 2] = used;
       this.since += used;
-      (this.owners ?? this.begin()).addOld(full);
+      owners.addOld(full);
     }
     this.slab = new Piece(u * unit, null);
     this.bump = u * unit;
@@ -197,6 +211,7 @@ export class Heap {
 
   private flushKept(): void {
     if (this.keptBytes === 0) return;
+    needStack(fewFrames);
     for (const list of this.kept) {
       for (const piece of list) {
         const u = piece.ptr >>> unitBits;
@@ -232,6 +247,7 @@ export class Heap {
 
   private takeExtent(units: number, kind: ExtentKind, nbytes: number, mayCollect: boolean): number {
     if (units * unit > this.arena.maximumBytes - pageSize) throw this.outOfMemory(nbytes);
+    needStack(fewFrames);
     if (mayCollect && (this.unseen > this.pacer.minorBudget || this.since > this.pacer.fullBudget)) this.relieve();
     let u = this.extents.take(units, kind);
     if (u >= 0) return u;
@@ -280,6 +296,7 @@ export class Heap {
   // Collection.
 
   private begin(): Owners {
+    needStack(manyFrames);
     this.collector = this.findCollector();
     if (this.collector !== null) return (this.owners = this.traced = new TracedOwners(this.extents, this.collector));
     this.observer ??= onCollection(() => {
@@ -294,6 +311,7 @@ export class Heap {
 
   /** Releases what is dead, as far as that can be known now. */
   collect(): void {
+    needStack(manyFrames);
     this.flushKept();
     if (this.collector && this.traced !== null) {
       this.collector.full();
@@ -316,6 +334,7 @@ export class Heap {
   private relieve(): void {
     const { collector, traced, pacer } = this;
     if (collector === undefined) return;
+    needStack(manyFrames);
     if (collector === null || traced === null) {
       if (this.since > pressureStep) this.showPressure();
       return;

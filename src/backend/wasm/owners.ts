@@ -83,10 +83,12 @@ export class TracedOwners implements Owners {
   private units: number[] = [];
   private aged = 0;
   private tidyAt = leastTidy;
+  private readonly witness: Owner = new Owner(0);
 
   constructor(extents: Extents, collector: Collector) {
     this.extents = extents;
     this.collector = collector;
+    this.nursery.set(this.witness, true);
   }
 
   add(owner: Owner): void {
@@ -141,7 +143,11 @@ export class TracedOwners implements Owners {
   sweepNursery(release: Release): void {
     if (this.units.length === 0) return;
     const { table } = this.extents;
-    for (const owner of this.collector.keys(this.nursery)) {
+    const alive = this.collector.keys(this.nursery);
+    // Whoever is not among them counts as dead: believe no list without the one who is always there.
+    if (alive === null || !alive.includes(this.witness)) return;
+    for (const owner of alive) {
+      if (owner === this.witness) continue;
       if (owner.ptr < 0) {
         this.nursery.delete(owner);
         continue;
