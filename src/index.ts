@@ -12,7 +12,7 @@ installProperties();
 export * from "./ops/index.ts";
 export { Tensor } from "./tensor/tensor.ts";
 export { enable_grad, is_grad_enabled, no_grad, set_grad_enabled } from "./autograd/modes.ts";
-export * as autograd from "./autograd/index.ts";
+export * as autograd from "./torch/autograd.ts";
 export { get_printoptions, set_printoptions } from "./tensor/format.ts";
 export { pyfloat, PyFloat } from "./dispatch/signature.ts";
 export { can_cast, promote_types } from "./base/promote.ts";

@@ -1,0 +1,5 @@
+/**
+ * The namespace `torch.autograd`.
+ */
+export * from "../autograd/index.ts";
+export * as functional from "../func/functional.ts";
