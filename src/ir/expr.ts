@@ -105,6 +105,7 @@ export type Expr =
   | { readonly kind: "var"; readonly type: Type; readonly id: number }
   | { readonly kind: "unary"; readonly type: Type; readonly op: UnaryOp; readonly a: Expr }
   | { readonly kind: "binary"; readonly type: Type; readonly op: BinaryOp; readonly a: Expr; readonly b: Expr }
+  /** Both sides are computed, in lanes at least: an index must be in range on the side that is not chosen too. */
   | { readonly kind: "select"; readonly type: Type; readonly cond: Expr; readonly a: Expr; readonly b: Expr }
   /** a * b + c, fused where the machine can, else rounded twice. */
   | { readonly kind: "fma"; readonly type: Type; readonly a: Expr; readonly b: Expr; readonly c: Expr }

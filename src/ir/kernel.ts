@@ -15,8 +15,10 @@ export type LoopMode =
    */
   | "parallel"
   /**
-   * In any order, several at a time in vector lanes. Only an innermost loop (its body holds let and store statements
-   * alone). Where an access cannot be done in lanes (the index is not `base` or `base + loop`), the emitter falls back to scalar code.
+   * In any order, several at a time in vector lanes. Its body may hold everything but guards; extents and conditions inside are
+   * the same for all lanes. Neighbouring iterations should find neighbouring elements (index `base + loop`): where that
+   * does not pay, or cannot be, the emitter falls back to scalar code. A parallel loop is treated alike, so that one
+   * parallel loop is the whole of an elementwise kernel on contiguous memory.
    */
   | "vector";
 
@@ -58,6 +60,11 @@ export type Stmt =
   /** Stops the kernel with a nonzero status unless `cond` holds; `status` is an i32 that the caller turns into an error. */
   | { readonly kind: "guard"; readonly cond: Expr; readonly status: Expr };
 
+/**
+ * Note [Overlapping buffers]: two buffers of a kernel may be the same memory if every element is read, in each iteration, before
+ * it is written, as in an elementwise operation in place. A kernel that must see through one buffer what it wrote through
+ * another is none.
+ */
 export interface Buffer {
   readonly name: string;
   readonly dtype: DType;

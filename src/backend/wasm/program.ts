@@ -3,7 +3,7 @@
  */
 import type { Kernel } from "../../ir/kernel.ts";
 import type { Program } from "../backend.ts";
-import { emitKernel, type EmitOptions, parallelLoop } from "./emit.ts";
+import { emitKernel, type EmitOptions } from "./emit.ts";
 import { hasRelaxedSimd } from "./features.ts";
 
 type Run = (...args: (number | bigint)[]) => number;
@@ -43,5 +43,3 @@ export function instantiate(
   const bytes = emitKernel(kernel, { relaxedSimd, sharedMemory });
   return link(kernel, new WebAssembly.Module(bytes as BufferSource), memory);
 }
-
-export { parallelLoop };
