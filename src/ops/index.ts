@@ -4,6 +4,7 @@
 export * from "./arithmetic.ts";
 export * from "./convert.ts";
 export * from "./create.ts";
+export * from "./cross-entropy.ts";
 export * from "./functions.ts";
 export * from "./join.ts";
 export * from "./linear.ts";
