@@ -169,7 +169,7 @@ function planOf(census: Census, varying: bigint, parts: number | null): Plan | n
   const vectorCost = (arithmetic + contiguous) / tail + 1.5 * scattered + 3 * byLane;
   if (vectorCost >= scalarCost) return null;
   const size = arithmetic + contiguous + (scattered + byLane) * tail;
-  let chosen = parts ?? (size <= 8 ? 4 : size <= 16 ? 2 : 1);
+  let chosen = parts ?? (size <= 8 ? 4 : size <= 24 ? 2 : 1);
   if (narrow && wide && chosen > 1) chosen /= 2;
   return { main: tail * chosen, tail, maskWidth: tail === 4 ? 32 : 64, varying };
 }
