@@ -146,8 +146,26 @@ function polygammaDouble(n: number, x: Expr): Expr {
   return E.select(pole, atPole, value);
 }
 
-/** The n-th derivative of digamma; digamma itself for n = 0. */
+/**
+ * The derivative of digamma by PyTorch's series, six steps of the recurrence and four terms, which is off by up to 2e-9: to agree
+ * with PyTorch is worth more here than to be right.
+ */
+export function trigamma(x: Expr): Expr {
+  const reflect = E.lt(x, 0.5);
+  const y = E.select(reflect, E.sub(1, x), x);
+  let sum = E.div(1, E.square(y));
+  for (let i = 1; i < 6; i++) sum = E.add(sum, E.div(1, E.square(E.add(y, i))));
+  const t = E.div(1, E.add(y, 6));
+  const z = E.square(t);
+  const series = E.fma(z, polynomial(z, [1 / 6, -1 / 30, 1 / 42]), E.fma(t, 0.5, 1));
+  const right = E.fma(series, t, sum);
+  const { sin } = sinCosPi(E.sub(x, E.round(x)));
+  return E.select(reflect, E.sub(E.square(E.div(Math.PI, sin)), right), right);
+}
+
+/** The n-th derivative of digamma, for a constant n; digamma itself for n = 0. */
 export function polygamma(order: Expr, x: Expr): Expr {
   if (order.kind !== "const") throw new TypeError("ir: polygamma of an order that is not constant");
-  return polygammaDouble(Number(order.value), x);
+  const n = Number(order.value);
+  return n === 1 ? trigamma(x) : polygammaDouble(n, x);
 }

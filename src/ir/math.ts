@@ -7,7 +7,7 @@
 import { type BinaryOp, E, type Expr, functionBinary, functionUnary, rewrite, type UnaryOp } from "./expr.ts";
 import { erf, erfc, erfinv } from "./math-error.ts";
 import { cosh, exp, exp2, expm1, sigmoid, sinh, tanh } from "./math-exponential.ts";
-import { lgamma, polygamma } from "./math-gamma.ts";
+import { lgamma, polygamma, trigamma } from "./math-gamma.ts";
 import { acosh, asinh, atanh, log, log10, log1p, log2 } from "./math-logarithm.ts";
 import { isNaN } from "./math-polynomial.ts";
 import { fmod, hypot, nextafter, pow, sign } from "./math-power.ts";
@@ -21,8 +21,6 @@ type FunctionBinary = (typeof functionBinary)[number];
 function widened(f: (x: Expr) => Expr): (x: Expr) => Expr {
   return (x) => E.cast(x.type, f(E.cast("f64", x)));
 }
-
-const order = (n: number): Expr => E.const("f64", n);
 
 const unaryForms: Readonly<Record<FunctionUnary, (x: Expr) => Expr>> = {
   exp: (x) => exp(x),
@@ -51,8 +49,8 @@ const unaryForms: Readonly<Record<FunctionUnary, (x: Expr) => Expr>> = {
   erfc,
   erfinv,
   lgamma: widened(lgamma),
-  digamma: widened((x) => polygamma(order(0), x)),
-  trigamma: widened((x) => polygamma(order(1), x)),
+  digamma: widened((x) => polygamma(E.const("f64", 0), x)),
+  trigamma: widened(trigamma),
   sign,
   isnan: isNaN,
 };

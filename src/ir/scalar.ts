@@ -77,7 +77,7 @@ const f64Unary: Table<UnaryOp, Unary<number>> = {
   erfinv: special.erfinv,
   lgamma: special.lgamma,
   digamma: special.digamma,
-  trigamma: (a) => special.polygamma(1, a),
+  trigamma: special.trigamma,
   sign,
 };
 
