@@ -3,3 +3,4 @@
  */
 export * from "../autograd/index.ts";
 export * as functional from "../func/functional.ts";
+export { gradcheck, GradcheckError, gradgradcheck, type GradcheckOptions } from "../func/gradcheck.ts";
