@@ -180,31 +180,46 @@ export class Derivatives {
   }
 
   forwardMode(op: string, sample: SampleRecord, record: GradRecord, call: Call): Outcome {
+    const tangents = this.#tangents(sample, record, call);
+    for (const [k, expected] of (record.jvp ?? []).entries()) {
+      const reason = this.#compare(tangents[k], expected, this.#tolerance("second", op, sample, expected), true);
+      if (reason !== null) return fail(`outs[${k}] ${reason}`);
+    }
+    return pass;
+  }
+
+  /** The tangents of the differentiated tensors: by dual numbers, or by `torch.func.jvp` where there are none. */
+  #tangents(sample: SampleRecord, record: GradRecord, call: Call): readonly MaybeTensor[] {
     const { torch } = this.#python.bridge;
-    const autograd: unknown = torch["autograd"];
-    const fwAD: unknown = isObject(autograd) ? Reflect.get(autograd, "forward_ad") : undefined;
-    if (!isObject(fwAD)) throw new Missing("torch.autograd.forward_ad does not exist");
     const tensors: object[] = sample.tensors.map((r) => this.#io.make(r));
-    const level = method(fwAD, "enter_dual_level");
-    try {
-      const duals = tensors.map((t, i) =>
-        record.inputs.includes(i) ? (method(fwAD, "make_dual", t, direction(this.#io, t, 0.25, i)) as object) : t,
-      );
-      const value = this.forward(call, sample, duals);
+    const inputs = record.inputs.map((i) => tensors[i] as object);
+    const directions = record.inputs.map((i) => direction(this.#io, tensors[i] as object, 0.25, i));
+    const results = (given: readonly object[]): readonly unknown[] => {
+      const replaced = tensors.map((t, i) => given[record.inputs.indexOf(i)] ?? t);
+      const value = this.forward(call, sample, replaced);
       const outs: unknown[] = [];
       const structure = collect(this.#python, sample.out, value, outs, { rtol: 1, atol: 1 });
-      if (structure !== null) return fail(structure);
-      const chosen = this.differentiated(sample, value, outs);
-      for (const [k, expected] of (record.jvp ?? []).entries()) {
-        const dual = method(fwAD, "unpack_dual", chosen[k]) as object;
-        const tangent = (Array.isArray(dual) ? dual[1] : Reflect.get(dual, "tangent")) as MaybeTensor;
-        const reason = this.#compare(tangent, expected, this.#tolerance("second", op, sample, expected), true);
-        if (reason !== null) return fail(`outs[${k}] ${reason}`);
+      if (structure !== null) throw new TypeError(structure);
+      return this.differentiated(sample, value, outs);
+    };
+    const autograd: unknown = torch["autograd"];
+    const fwAD: unknown = isObject(autograd) ? Reflect.get(autograd, "forward_ad") : undefined;
+    if (isObject(fwAD)) {
+      const level = method(fwAD, "enter_dual_level");
+      try {
+        const duals = inputs.map((t, j) => method(fwAD, "make_dual", t, directions[j]) as object);
+        return results(duals).map((out) => {
+          const dual = method(fwAD, "unpack_dual", out) as object;
+          return (Array.isArray(dual) ? dual[1] : Reflect.get(dual, "tangent")) as MaybeTensor;
+        });
+      } finally {
+        method(fwAD, "exit_dual_level", isObject(level) ? { level } : {});
       }
-      return pass;
-    } finally {
-      method(fwAD, "exit_dual_level", isObject(level) ? { level } : {});
     }
+    const { func } = torch;
+    if (!isObject(func)) throw new Missing("torch.autograd.forward_ad does not exist");
+    const pair = method(func, "jvp", (...given: object[]) => results(given), inputs, directions);
+    return Reflect.get(Object(pair), 1) as readonly MaybeTensor[];
   }
 
   #tolerance(kind: "vjp" | "second", op: string, sample: SampleRecord, expected: TensorRecord | null): Tolerance {

@@ -8,9 +8,9 @@ import type { OpErrorRecord, OpFile, SampleRecord, TensorRecord, ToleranceFile }
 import { factorDifference, freeFactors } from "./freedom.ts";
 import type { Interpreter } from "./python/evaluate.ts";
 import type { Args } from "./python/values.ts";
-import { attempt, checkRaises, explain, isMissing } from "./raised.ts";
+import { attempt, checkRaises, explain } from "./raised.ts";
 import { collect } from "./structure.ts";
-import { type Outcome, type Tally, fail, missing, pass } from "./tally.ts";
+import { type Outcome, type Tally, fail, pass } from "./tally.ts";
 import { type Reading, TensorIO } from "./tensors.ts";
 
 function whose(input: number): string {
@@ -79,26 +79,25 @@ export class OpReplay {
       add("error", () => checkRaises(raises, () => this.#call(call, sample)));
       return;
     }
-    let readings: readonly Reading[] | null = null;
+    let readings: readonly Reading[] = [];
     let outs: readonly unknown[] = [];
     let tensors: readonly object[] = [];
-    add("value", () => {
+    let reached = false;
+    const value = attempt(() => {
       tensors = sample.tensors.map((record) => this.#io.make(record));
       const results: unknown[] = [];
-      const value = call(this.#args(sample, tensors));
+      const got = call(this.#args(sample, tensors));
       const plain = tolerance(sample.dtype, "value", op.full_name, sample, this.#table);
-      const structure = collect(this.#python, sample.out, value, results, plain);
+      const structure = collect(this.#python, sample.out, got, results, plain);
       if (structure !== null) return fail(structure);
       outs = results;
       readings = results.map((out) => this.#io.read(out));
+      reached = true;
       return this.#values(op, sample, readings, tensors);
     });
-    if (readings !== null) {
-      const read: readonly Reading[] = readings;
-      add("layout", () => this.#layout(sample, read, outs, tensors));
-    } else {
-      add("layout", () => this.#unread(call, sample));
-    }
+    add("value", () => value);
+    // What never gave a result has no layout either, for the same reason.
+    if (sample.outs?.length) add("layout", () => (reached ? this.#layout(sample, readings, outs, tensors) : value));
     if (sample.method !== undefined) add("method", () => this.#method(op, sample));
     if (sample.inplace !== undefined) add("inplace", () => this.#inPlace(op, sample));
     this.#derivativeRuns(op, sample, call);
@@ -111,16 +110,6 @@ export class OpReplay {
         sample.tensors.map((record) => this.#io.make(record)),
       ),
     );
-  }
-
-  /** Why a sample whose value could not be read has no layout either. */
-  #unread(call: Call, sample: SampleRecord): Outcome {
-    try {
-      this.#call(call, sample);
-    } catch (error) {
-      return isMissing(error) ? missing((error as Error).message) : fail(explain(error));
-    }
-    return fail("no result to look at");
   }
 
   #values(op: OpFile, sample: SampleRecord, got: readonly Reading[], tensors: readonly object[]): Outcome {
