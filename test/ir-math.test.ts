@@ -221,7 +221,7 @@ const same = (type: Float, got: number, want: number): boolean => {
   const single = type === "f32";
   // Relative, but absolute where a function that is not zero at zero has a zero; one step among subnormal numbers.
   const near =
-    Math.abs(got - want) <= Math.max((single ? 8e-7 : 2e-15) * Math.abs(want), ulp(type, 0)) ||
+    Math.abs(got - want) <= Math.max((single ? 8e-7 : 4e-15) * Math.abs(want), ulp(type, 0)) ||
     (Math.abs(got - want) < 1e-15 && Math.abs(want) > 1e-2);
   // Float32 exponentials underflow a little early: see Note [Exponentials].
   const flushed = single && Math.abs(want) < 2 ** -125.5;

@@ -2,7 +2,7 @@
 import { E, type Expr } from "./expr.ts";
 import { log, logPositive } from "./math-logarithm.ts";
 import { like, polynomial } from "./math-polynomial.ts";
-import { sinCosPi } from "./math-trigonometric.ts";
+import { sin as sinOf, sinCosPi } from "./math-trigonometric.ts";
 
 /** log Γ(y) / ((y - 1)(y - 2)) on [1, 2], in y - 3/2; relative error 2^-54. */
 const lgammaCentral = [
@@ -159,8 +159,8 @@ export function trigamma(x: Expr): Expr {
   const z = E.square(t);
   const series = E.fma(z, polynomial(z, [1 / 6, -1 / 30, 1 / 42]), E.fma(t, 0.5, 1));
   const right = E.fma(series, t, sum);
-  const { sin } = sinCosPi(E.sub(x, E.round(x)));
-  return E.select(reflect, E.sub(E.square(E.div(Math.PI, sin)), right), right);
+  // The sine of the rounded πx, as there: so huge, but not infinite, at the negative integers.
+  return E.select(reflect, E.sub(E.square(E.div(Math.PI, sinOf(E.mul(x, Math.PI)))), right), right);
 }
 
 /** The n-th derivative of digamma, for a constant n; digamma itself for n = 0. */

@@ -150,7 +150,7 @@ export function digamma(x: number): number {
  * is off by up to 2e-9. To agree with PyTorch is worth more here than to be right.
  */
 export function trigamma(x: number): number {
-  if (x < 0.5) return (Math.PI / sinPi(x)) ** 2 - trigamma(1 - x);
+  if (x < 0.5) return (Math.PI / Math.sin(Math.PI * x)) ** 2 - trigamma(1 - x);
   let sum = 0;
   for (let i = 0; i < 6; i++) sum += 1 / (x + i) ** 2;
   const y = x + 6;
