@@ -272,6 +272,17 @@ function buildKernel(spec: ElementwiseSpec, rank: number, classes: readonly Clas
   const loads = spec.ins.map((dtype, i) => E.load(computeType(dtype), nOut + i, address(nOut + i)));
   const values = spec.build(loads, params);
   let body: Stmt[] = values.map((value, k) => ({ kind: "store", buffer: k, index: address(k), value }));
+  if (nOut > 1) {
+    // Outputs may be inputs too: all values are there before the first is stored (Note [Overlapping buffers]).
+    const bound = values.map((value, k): Stmt => ({ kind: "let", id: k, value }));
+    const stores = values.map((value, k): Stmt => ({
+      kind: "store",
+      buffer: k,
+      index: address(k),
+      value: E.var(value.type, k),
+    }));
+    body = [...bound, ...stores];
+  }
   if (blocks !== null) {
     const size = sizes[0] as Expr;
     const rest = E.sub(size, E.mul(E.index(rank), block));

@@ -22,6 +22,7 @@ import { operator } from "../dispatch/op.ts";
 import { isOptions, PyFloat, pythonTypeOf, type ScalarLike } from "../dispatch/signature.ts";
 import { hostOf, viewElements, writeElement } from "../tensor/data.ts";
 import { allocate, allocateStrided, Tensor } from "../tensor/tensor.ts";
+import { sizesOf } from "./sizes.ts";
 import type { Op } from "./view.ts";
 
 /** Options of the factories. */
@@ -167,23 +168,6 @@ export function tensor(data: TensorData, options: TensorOptions = {}): Tensor {
   return finish(out, options);
 }
 
-const sizesOf = (args: readonly unknown[]): { size: number[]; options: TensorOptions } => {
-  const list = [...args];
-  while (list.length > 0 && list.at(-1) === undefined) list.pop();
-  const options = isOptions(list.at(-1)) ? (list.pop() as TensorOptions & { size?: number[] }) : {};
-  const given = (options as { size?: number[] }).size;
-  const size = given ?? (Array.isArray(list[0]) ? (list[0] as number[]) : (list as number[]));
-  for (const n of size) {
-    if (typeof n !== "number" || !Number.isInteger(n)) {
-      throw new ArgumentTypeError(`expected sizes that are ints, but got ${pythonTypeOf(n)} ${String(n)}`);
-    }
-    if (n < 0) {
-      throw new TorchError(`Trying to create tensor with negative dimension ${n}: [${size.join(", ")}]`);
-    }
-  }
-  return { size: [...size], options };
-};
-
 /** A factory that takes sizes, as an array or one by one, and options. */
 export interface SizedFactory {
   (size: readonly number[], options?: TensorOptions): Tensor;
@@ -192,7 +176,7 @@ export interface SizedFactory {
 
 function sized(make: (size: number[], dtype: DType, device: string) => Tensor): SizedFactory {
   return (...args: unknown[]): Tensor => {
-    const { size, options } = sizesOf(args);
+    const { size, options } = sizesOf<TensorOptions>(args);
     return finish(make(size, options.dtype ?? get_default_dtype(), options.device ?? "cpu"), options);
   };
 }
