@@ -230,7 +230,9 @@ const same = (type: Float, got: number, want: number): boolean => {
 
 // Out of the range of the argument reduction, see Note [Reduction by π].
 const huge = (op: string, type: Float, x: number): boolean =>
-  ["sin", "cos", "tan"].includes(op) && Math.abs(x) > (type === "f32" ? 1e5 : 1e9) && Number.isFinite(x);
+  (["sin", "cos", "tan"].includes(op) || (op === "trigamma" && x < 0)) &&
+  Math.abs(x) > (type === "f32" ? 1e5 : 1e9) &&
+  Number.isFinite(x);
 
 describe("corners: signed zeros, infinities, NaN, subnormal and huge numbers", () => {
   for (const op of functionUnary) {
@@ -243,7 +245,7 @@ describe("corners: signed zeros, infinities, NaN, subnormal and huge numbers", (
           for (const corner of corners) {
             const x = type === "f32" ? Math.fround(corner) : corner;
             if (huge(op, type, x)) {
-              if (op !== "tan") expect(Math.abs(Number(f(x)))).toBeLessThanOrEqual(1.0001);
+              if (op === "sin" || op === "cos") expect(Math.abs(Number(f(x)))).toBeLessThanOrEqual(1.0001);
               continue;
             }
             const got = f(x);
