@@ -3,6 +3,7 @@
  */
 import { AccumulateGrad, accumulatorOf, extraOf } from "./autograd/accumulate.ts";
 import { backward } from "./autograd/backward.ts";
+import { tangentOf } from "./autograd/forward-ad.ts";
 import { push, type TensorHook } from "./autograd/node.ts";
 import { edgeOf, gradFn, isLeaf, requiresGrad } from "./autograd/views.ts";
 import { bool, type DType } from "./base/dtype.ts";
@@ -12,7 +13,7 @@ import { contiguousRaw } from "./dispatch/elementwise.ts";
 import type { Operator } from "./dispatch/op.ts";
 import { isOptions, pythonTypeOf } from "./dispatch/signature.ts";
 import { readElement, viewElements } from "./tensor/data.ts";
-import { formatTensor } from "./tensor/format.ts";
+import { formatTensor, type Printable } from "./tensor/format.ts";
 import { alias, Tensor } from "./tensor/tensor.ts";
 import { VersionCounter } from "./tensor/storage.ts";
 import * as ops from "./ops/index.ts";
@@ -20,7 +21,7 @@ import * as ops from "./ops/index.ts";
 const isOperator = (x: unknown): x is Operator => typeof x === "function" && "op" in x;
 
 /** Names under which the operator's export differs from the method. */
-const methodNames: Readonly<Record<string, string>> = { toBool: "bool", toBFloat16: "bfloat16" };
+const methodNames: Readonly<Record<string, string>> = { toBool: "bool", toBFloat16: "bfloat16", tensorWhere: "where" };
 
 function install(name: string, fn: Operator): void {
   const proto = Tensor.prototype as unknown as Record<string, unknown>;
@@ -357,18 +358,22 @@ function readAt(t: Tensor, positions: readonly number[]): (number | bigint)[] {
   return out;
 }
 
-function textOf(t: Tensor): string {
+function printable(t: Tensor): Printable {
   const node = gradFn(t);
-  const text = formatTensor({
+  return {
     shape: t.shape,
     dtype: t.dtype,
     requires_grad: requiresGrad(t),
     gradFnName: node === null ? null : node.name(),
     device: t._backend.type,
     readElements: t._backend.host === null ? null : (positions) => readAt(t, positions),
-  });
+  };
+}
+
+function textOf(t: Tensor): string {
+  const tangent = tangentOf(t);
   const prefix = (t.constructor as { readonly printPrefix?: string }).printPrefix ?? "";
-  return prefix + text;
+  return prefix + formatTensor(printable(t), tangent === null ? {} : { tangent: printable(tangent) });
 }
 
 /** Installs the properties and methods that are not operators. */

@@ -8,7 +8,7 @@ import { type MaybeTensor, Node } from "./node.ts";
 
 /** @internal The rare autograd fields of a tensor, made when first needed. */
 export function extraOf(t: Tensor): AutogradExtra {
-  t._extra ??= { grad: null, accumulator: null, retainsGrad: false };
+  t._extra ??= { grad: null, accumulator: null, retainsGrad: false, tangent: null, tangentLevel: null };
   return t._extra;
 }
 

@@ -6,6 +6,8 @@
 export const modes = {
   /** Whether operations are recorded. */
   grad: true,
+  /** The level of forward mode that is open, an object of its own; null for none. */
+  dual: null as object | null,
 };
 
 /** Whether operations are recorded (`torch.is_grad_enabled`). */

@@ -4,11 +4,13 @@
 import { TorchError } from "../base/errors.ts";
 import { formatShape, sameShape } from "../base/shape.ts";
 import { can_cast } from "../base/promote.ts";
+import { setTangent, tangentOf, withoutDual } from "../autograd/forward-ad.ts";
 import { modes } from "../autograd/modes.ts";
 import { type MaybeTensor, type Node, OpNode, type NodeRule } from "../autograd/node.ts";
 import { SavedTensor } from "../autograd/saved.ts";
 import { checkInplace, edgeOf, markView, rebaseHistory, requiresGrad } from "../autograd/views.ts";
 import { alias, type Tensor } from "../tensor/tensor.ts";
+import { anyTangent, carryTangents, pushForward, writeTangent } from "./forward.ts";
 
 /** A value that a gradient formula uses: an input by its number, or an output: `"out"` is the first, `"out1"` the second. */
 export type Use = number | "out" | "out1" | "out2" | "out3";
@@ -58,12 +60,12 @@ export interface PrimitiveDefinition<P> {
   readonly into?: (target: Tensor, inputs: readonly Tensor[], params: P) => void;
 }
 
-/** `log_softmax` → `LogSoftmaxBackward0`. */
+/** `log_softmax` → `LogSoftmaxBackward0`, `log1p` → `Log1PBackward0`. */
 export function gradNameOf(name: string): string {
   const camel = name
     .replace(/^_+/, "")
     .split("_")
-    .map((w) => w.charAt(0).toUpperCase() + w.slice(1))
+    .map((w) => w.charAt(0).toUpperCase() + w.slice(1).replaceAll(/\d[a-z]/g, (pair) => pair.toUpperCase()))
     .join("");
   return `${camel}Backward0`;
 }
@@ -198,13 +200,22 @@ function save(node: OpNode, uses: readonly Use[], inputs: readonly Tensor[], out
 export function apply<P>(prim: Primitive<P>, inputs: readonly Tensor[], params: P): Tensor | Tensor[] {
   const out = prim.forward(inputs, params);
   const records = modes.grad && prim.differentiable && anyRequiresGrad(inputs);
-  if (!records && prim.view === null) return out;
+  const dual = modes.dual !== null && prim.differentiable && anyTangent(inputs);
+  if (!records && !dual && prim.view === null) return out;
   const outputs = Array.isArray(out) ? out : [out];
   if (prim.view !== null) {
     const creation = modes.grad ? (prim.view === "multi_output" ? "multi_output" : "default") : "no_grad";
     for (const t of outputs) markView(inputs[0] as Tensor, t, creation);
   }
   if (records) record(prim, inputs, params, outputs);
+  if (dual) {
+    if (prim.view === null) carryTangents(prim, inputs, params, outputs);
+    else {
+      const tangent = tangentOf(inputs[0] as Tensor) as Tensor;
+      const tangents = withoutDual(() => apply(prim, [tangent], params));
+      outputs.forEach((t, k) => setTangent(t, (Array.isArray(tangents) ? tangents[k] : tangents) as Tensor));
+    }
+  }
   return out;
 }
 
@@ -274,6 +285,13 @@ export function applyInplace<P>(
   const records = modes.grad && rule.differentiable && anyRequiresGrad(inputs);
   checkInplace(target, records);
   checkWritable(target);
+  if (modes.dual !== null && rule.differentiable && anyTangent(inputs)) {
+    const values = [dualClone(target, clone), ...inputs.slice(1)];
+    withoutDual(() => applyInplace(rule, inputs, params, write, clone));
+    const [tangent] = pushForward(rule, values, params, [target]);
+    if (tangent != null) writeTangent(target, tangent);
+    return target;
+  }
   if (!records) {
     write(target);
     target._counter.version++;
@@ -300,6 +318,14 @@ export function applyInplace<P>(
   }
   rebaseHistory(target, node);
   return target;
+}
+
+/** The value and tangent of a tensor before it is modified. */
+function dualClone(t: Tensor, clone: (t: Tensor) => Tensor): Tensor {
+  const out = clone(t);
+  const tangent = tangentOf(t);
+  if (tangent !== null) setTangent(out, clone(tangent));
+  return out;
 }
 
 /** A tensor over the same memory that autograd knows nothing of. */

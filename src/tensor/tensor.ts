@@ -26,6 +26,9 @@ export interface AutogradExtra {
   /** The node that accumulates into `grad`; leaves only. */
   accumulator: Node | null;
   retainsGrad: boolean;
+  /** In forward mode the derivative that travels with the value, and the level it belongs to. */
+  tangent: Tensor | null;
+  tangentLevel: object | null;
 }
 
 // oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- the methods are installed on the prototype by index.ts
