@@ -3,7 +3,7 @@
  *
  * Note [Reduction by π]: sin x = (-1)ⁿ sin(x - nπ) with n = round(x / π), so that one odd polynomial on [-π/2, π/2] serves all x.
  * nπ is subtracted in parts, whose products with n are exact even when fma rounds twice for |x| < 1e5 in float32 (n < 2^15, parts
- * of 8 bits) and |x| < 1e9 in float64 (parts of 23 bits). With a fused fma float32 is good up to 1e7. Beyond, digits are lost,
+ * of 8 bits) and |x| < 1e9 in float64 (parts of 23 bits). With a fused fma float32 is good up to 1e6. Beyond, digits are lost,
  * but results stay in range: they are clamped to ±1, which rounding could exceed anyway. The sign is the lowest bit of n, moved
  * to the top.
  */
