@@ -3,7 +3,7 @@
  * shapes, dtypes, kernels, the in-place form, and by differentiation (`calculus`) the backward formula, which is again pointwise
  * and so differentiable in turn.
  */
-import { bool, type DType } from "../../base/dtype.ts";
+import { bool, type DType, get_default_dtype } from "../../base/dtype.ts";
 import { ArgumentTypeError, NotImplementedError } from "../../base/errors.ts";
 import { resultTypeOf, type Scalar, toFloat, type Typed } from "../../base/promote.ts";
 import { broadcast, broadcastAll, sameShape } from "../../base/shape.ts";
@@ -14,8 +14,10 @@ import { freeVars, gradient, substitute } from "../../ir/calculus.ts";
 import { E, type Expr, rewrite, type Type } from "../../ir/expr.ts";
 import { computeType } from "../../ir/kernel.ts";
 import { allocate, Tensor } from "../../tensor/tensor.ts";
+import { bfloat16Bits, bfloat16Value, float16Bits, float16Value } from "../../ir/half.ts";
 import { allocateLike, asArgument, castExpr, cloneRaw, Elementwise, fillRaw } from "../elementwise.ts";
 import { describe, type InplaceOpInfo, type Operator, withOut } from "../op.ts";
+import { anyTangent, carryTangents } from "../forward.ts";
 import { applyInplace, checkStorable, gradNameOf, record, type Recordable, type Use } from "../primitive.ts";
 import { PyFloat, type ScalarLike, Signature } from "../signature.ts";
 
@@ -35,13 +37,22 @@ export interface PointwiseOptions {
   readonly grad?: (g: Expr, y: Expr, ...args: Expr[]) => readonly (Expr | null)[];
   /** False where no gradient is defined. */
   readonly differentiable?: boolean;
-  readonly gradName?: string;
+  /** Where PyTorch has not written the derivative: backward throws. */
+  readonly derivative?: "not implemented";
+  /** The node's name; a function where it depends on which parameters are plain numbers (PyTorch's overloads). */
+  readonly gradName?: string | ((isNumber: readonly boolean[]) => string);
   readonly method?: boolean;
   readonly namespace?: boolean;
   /** False where there is no in-place form. */
   readonly inplace?: boolean;
   /** Throws if the operator does not take operands of this (promoted) dtype. */
   readonly check?: (dtype: DType) => void;
+  /** Throws if the operator does not take these arguments, in the order of the parameters; seen unless all are tensors. */
+  readonly checkArguments?: (args: readonly unknown[]) => void;
+  /** Throws if the operator does not take these values (all operands in order); looked at before anything is computed. */
+  readonly checkValues?: (operands: readonly (Tensor | Scalar)[], compute: DType) => void;
+  /** Whether numbers keep their precision beside tensors of a 16-bit floating type, as in PyTorch's basic arithmetic. */
+  readonly preciseNumbers?: boolean;
 }
 
 interface PointwiseParams {
@@ -70,6 +81,8 @@ interface Plan {
   readonly out: DType;
   readonly compute: DType;
   readonly type: Type;
+  /** A number that stands for an operand, as the kernel takes it: converted to the dtype that is computed in. */
+  readonly operand: (value: Scalar) => number | bigint;
 }
 
 type Build = (tensors: readonly Expr[], scalars: readonly Expr[]) => Expr;
@@ -92,6 +105,9 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
   readonly #morePlans: Map<string, Plan> = new Map();
   readonly #fused: Map<string, Elementwise> = new Map();
   readonly #derived: (PointwiseRule | undefined)[] = [];
+  /** Of each number: whether it stands for an operand, rather than being an argument beside them. */
+  readonly #operandNumbers: readonly boolean[];
+  #zeroGradient: ZeroGradient | null = null;
   #grads: readonly OperandGrad[] | null = null;
 
   constructor(
@@ -104,9 +120,10 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
     options: PointwiseOptions,
     boolean: Build | null,
     grad: BuildGrad | null,
+    operandNumbers: readonly boolean[],
   ) {
     this.name = name;
-    this.gradName = gradName;
+    this.gradName = options.derivative === undefined ? gradName : "NotImplemented";
     this.key = key;
     this.nTensors = nTensors;
     this.nScalars = nScalars;
@@ -115,6 +132,7 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
     this.#build = build;
     this.#bool = boolean;
     this.#grad = grad;
+    this.#operandNumbers = operandNumbers;
   }
 
   // --- forward -------------------------------------------------------------------------------------------------------
@@ -145,14 +163,21 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
       build: (loads, scalars) => [
         castExpr(
           build(
-            loads.map((x) => E.cast(type, x)),
+            loads.map((x, i) => operandExpr(x, ins[i] as DType, compute, type)),
             scalars,
           ),
           out,
         ),
       ],
     });
-    return { kernel, out, compute, type };
+    const precise = this.options.preciseNumbers === true;
+    return { kernel, out, compute, type, operand: (value) => asOperand(value, compute, type, precise) };
+  }
+
+  /** The uniform numbers as the kernel takes them. */
+  #numbers(scalars: readonly Scalar[], plan: Plan): readonly (number | bigint)[] {
+    if (scalars.length === 0) return noScalars;
+    return scalars.map((s, i) => (this.#operandNumbers[i] === true ? plan.operand(s) : asArgument(s, plan.type)));
   }
 
   /** The plan for operands of these dtypes; `operands` includes the plain numbers, which take part in promotion. */
@@ -178,8 +203,8 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
 
   /** The fast path of one tensor. */
   call1(x: Tensor): Tensor {
-    const code = x.dtype.code;
-    const plan = (this.#plans[code] ??= this.#plan([x], [x]));
+    const at = (x.dtype.code << 4) | get_default_dtype().code;
+    const plan = (this.#plans[at] ??= this.#plan([x], [x]));
     const ins = [x];
     const out = x._isContiguous
       ? allocate(x.shape, plan.out, x._storage.backend)
@@ -188,14 +213,17 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
     if (modes.grad && this.differentiable && requiresGrad(x)) {
       record(this, ins, { scalars: noScalars, compute: plan.compute, numeric: false }, [out]);
     }
+    if (modes.dual !== null) this.#carry(ins, { scalars: noScalars, compute: plan.compute, numeric: false }, out);
     return out;
   }
 
   /** The fast path of two tensors. */
   call2(a: Tensor, b: Tensor): Tensor {
-    const at = (a.dtype.code << 6) | (b.dtype.code << 2) | (a.shape.length > 0 ? 2 : 0) | (b.shape.length > 0 ? 1 : 0);
+    const ranks = (a.shape.length > 0 ? 2 : 0) | (b.shape.length > 0 ? 1 : 0);
+    const at = (a.dtype.code << 10) | (b.dtype.code << 6) | (get_default_dtype().code << 2) | ranks;
     const ins = [a, b];
     const plan = (this.#plans[at] ??= this.#plan(ins, ins));
+    this.options.checkValues?.(ins, plan.compute);
     const same = sameShape(a.shape, b.shape);
     const out =
       same && a._isContiguous && b._isContiguous
@@ -205,21 +233,24 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
     if (modes.grad && this.differentiable && (requiresGrad(a) || requiresGrad(b))) {
       record(this, ins, { scalars: noScalars, compute: plan.compute, numeric: false }, [out]);
     }
+    if (modes.dual !== null) this.#carry(ins, { scalars: noScalars, compute: plan.compute, numeric: false }, out);
     return out;
   }
 
   /** The fast path of a tensor and a plain number. */
   callNumber(x: Tensor, value: number): Tensor {
-    const at = (x.dtype.code << 1) | (Number.isInteger(value) ? 1 : 0);
+    const at = (x.dtype.code << 5) | (get_default_dtype().code << 1) | (Number.isInteger(value) ? 1 : 0);
     const plan = (this.#numberPlans[at] ??= this.#plan([x], [x, value]));
+    this.options.checkValues?.([x, value], plan.compute);
     const ins = [x];
     const out = x._isContiguous
       ? allocate(x.shape, plan.out, x._storage.backend)
       : allocateLike(x.shape, plan.out, ins);
-    plan.kernel.run([out], ins, [asArgument(value, plan.type)]);
+    plan.kernel.run([out], ins, [plan.operand(value)]);
     if (modes.grad && this.differentiable && requiresGrad(x)) {
       record(this, ins, { scalars: [value], compute: plan.compute, numeric: true }, [out]);
     }
+    if (modes.dual !== null) this.#carry(ins, { scalars: [value], compute: plan.compute, numeric: true }, out);
     return out;
   }
 
@@ -229,11 +260,13 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
     scalars: readonly Scalar[],
     operands: readonly (Typed | Scalar)[],
     numeric: boolean,
+    values: readonly (Tensor | Scalar)[] | null = null,
   ): Tensor {
     const plan = this.#plan(tensors, operands);
+    if (values !== null) this.options.checkValues?.(values, plan.compute);
     const shape = tensors.length === 1 ? (tensors[0] as Tensor).shape : broadcastAll(tensors.map((t) => t.shape));
     const out = allocateLike(shape, plan.out, tensors);
-    plan.kernel.run([out], tensors, arguments_(scalars, plan.type));
+    plan.kernel.run([out], tensors, this.#numbers(scalars, plan));
     if (modes.grad && this.differentiable) {
       for (const t of tensors) {
         if (requiresGrad(t)) {
@@ -242,7 +275,12 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
         }
       }
     }
+    if (modes.dual !== null) this.#carry(tensors, { scalars, compute: plan.compute, numeric }, out);
     return out;
+  }
+
+  #carry(ins: readonly Tensor[], params: PointwiseParams, out: Tensor): void {
+    if (this.differentiable && anyTangent(ins)) carryTangents(this, ins, params, [out]);
   }
 
   /** Changes the first tensor. */
@@ -251,25 +289,25 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
     scalars: readonly Scalar[],
     operands: readonly (Typed | Scalar)[],
     numeric: boolean,
+    values: readonly (Tensor | Scalar)[],
   ): Tensor {
     const target = tensors[0] as Tensor;
     const { out, compute } = this.#resolve(resultTypeOf(operands));
     let shape = target.shape;
     for (let i = 1; i < tensors.length; i++) shape = broadcast(shape, (tensors[i] as Tensor).shape);
     checkStorable(target, shape, out);
+    this.options.checkValues?.(values, compute);
     const ins = tensors.map((t, i) => (i > 0 && overlaps(target, t) ? cloneRaw(t) : t));
     const plan = this.#typed(
       ins.map((t) => t.dtype),
       target.dtype,
       compute,
     );
-    return applyInplace(
-      this,
-      tensors,
-      { scalars, compute, numeric },
-      (t) => plan.kernel.run([t], ins, arguments_(scalars, plan.type)),
-      cloneRaw,
-    );
+    const write = (t: Tensor): void => void plan.kernel.run([t], ins, this.#numbers(scalars, plan));
+    const params = { scalars, compute, numeric };
+    if (this.differentiable) return applyInplace(this, tensors, params, write, cloneRaw);
+    this.#zeroGradient ??= new ZeroGradient(this.name, this.gradName);
+    return applyInplace(this.#zeroGradient, tensors, params, write, cloneRaw);
   }
 
   // --- backward ------------------------------------------------------------------------------------------------------
@@ -301,6 +339,7 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
   }
 
   usesFor(count: number, needs: (i: number) => boolean): readonly Use[] {
+    if (this.options.derivative !== undefined) return [];
     const uses: Use[] = [];
     const grads = this.#operandGrads();
     for (let i = 0; i < count; i++) {
@@ -314,7 +353,8 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
 
   /** PyTorch wraps the number of `a * 2` in a tensor and saves that, so running the node again after release is an error. */
   savesNumbers(needs: (i: number) => boolean, params: PointwiseParams): boolean {
-    return params.numeric && this.#operandGrads().some((g, i) => needs(i) && g.scalars);
+    if (!params.numeric || this.options.derivative !== undefined) return false;
+    return this.#operandGrads().some((g, i) => needs(i) && g.scalars);
   }
 
   backward(node: OpNode, grads: MaybeTensor[]): MaybeTensor[] {
@@ -322,6 +362,9 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
     const out = new Array<MaybeTensor>(n).fill(null);
     const g = grads[0] ?? null;
     if (g === null) return out;
+    if (this.options.derivative !== undefined) {
+      throw new NotImplementedError(`the derivative for '${this.name}' is not implemented.`);
+    }
     const rules = this.#operandGrads();
     const wanted: number[] = [];
     for (let i = 0; i < n; i++) {
@@ -365,9 +408,10 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
       1 + grad.tensors.length + (grad.result ? 1 : 0),
       this.nScalars,
       build,
-      {},
+      { preciseNumbers: this.options.preciseNumbers ?? false },
       null,
       null,
+      this.#operandNumbers,
     );
   }
 
@@ -413,16 +457,71 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
       this.#fused.set(key, kernel);
     }
     const outs = wanted.map(() => allocateLike(g.shape, dtype, [g]));
-    kernel.run(outs, tensors, arguments_(params.scalars, type));
+    const precise = this.options.preciseNumbers === true;
+    const numbers = params.scalars.map((s, i) =>
+      this.#operandNumbers[i] === true ? asOperand(s, dtype, type, precise) : asArgument(s, type),
+    );
+    kernel.run(outs, tensors, numbers);
     wanted.forEach((i, k) => (out[i] = outs[k] as Tensor));
   }
 }
 
 const noScalars: readonly never[] = [];
 
-function arguments_(scalars: readonly Scalar[], type: Type): readonly (number | bigint)[] {
-  if (scalars.length === 0) return noScalars;
-  return scalars.map((s) => asArgument(s, type));
+/** What a comparison done in place passes back: the new value does not depend on the old one. */
+class ZeroGradient implements Recordable<PointwiseParams> {
+  readonly name: string;
+  readonly gradName: string;
+  readonly differentiable = true;
+
+  constructor(name: string, gradName: string) {
+    this.name = name;
+    this.gradName = gradName;
+  }
+
+  usesFor(): readonly Use[] {
+    return [];
+  }
+
+  backward(node: OpNode, grads: MaybeTensor[]): MaybeTensor[] {
+    const g = grads[0] ?? null;
+    return node.inputShapes.map((_, i) => (g !== null && node.needs(i) ? zerosRaw(g) : null));
+  }
+}
+
+/** A number as an operand of a computation in `dtype`: integers wrap, the 16-bit floating types round. */
+function asOperand(value: Scalar, dtype: DType, type: Type, precise: boolean): number | bigint {
+  switch (dtype.name) {
+    case "uint8":
+    case "int8":
+    case "int16":
+    case "int32": {
+      const low = Number(BigInt.asIntN(32, asArgument(value, "i64") as bigint));
+      return wrapTo(dtype, low);
+    }
+    case "float16":
+      return precise ? Number(value) : float16Value(float16Bits(Number(value)));
+    case "bfloat16":
+      return precise ? Number(value) : bfloat16Value(bfloat16Bits(Number(value)));
+    default:
+      return asArgument(value, type);
+  }
+}
+
+function wrapTo(dtype: DType, value: number): number {
+  if (dtype.itemsize === 4) return value;
+  if (!dtype.is_signed) return value & 255;
+  const drop = 32 - 8 * dtype.itemsize;
+  return (value << drop) >> drop;
+}
+
+/** An operand as a value of the compute type; integers wider than the dtype computed in lose their upper bits first. */
+function operandExpr(x: Expr, from: DType, compute: DType, type: Type): Expr {
+  const value = E.cast(type, x);
+  const narrows = compute.category === 1 && compute.itemsize < 4 && from.itemsize > compute.itemsize;
+  if (!narrows) return value;
+  const drop = 32 - 8 * compute.itemsize;
+  return compute.is_signed ? E.shr(E.shl(value, drop), drop) : E.and(value, 255);
 }
 
 function zerosRaw(like: Tensor): Tensor {
@@ -477,7 +576,7 @@ class PointwiseOperator {
   readonly signature: Signature;
   readonly #expr: (...args: Expr[]) => Expr;
   readonly #options: PointwiseOptions;
-  readonly #gradName: string;
+  readonly #gradName: string | ((isNumber: readonly boolean[]) => string);
   readonly #rules: Map<string, PointwiseRule> = new Map();
   /** Of each parameter: whether it is an operand (and takes part in promotion) or only a number. */
   readonly #operand: readonly boolean[];
@@ -521,7 +620,7 @@ class PointwiseOperator {
     const { grad, bool: boolean } = this.#options;
     const rule = new PointwiseRule(
       this.signature.name,
-      this.#gradName,
+      typeof this.#gradName === "string" ? this.#gradName : this.#gradName(roles.map((r) => r === "number")),
       `${this.signature.name}:${key}`,
       roles.filter((r) => r === "tensor").length,
       roles.filter((r) => r === "number").length,
@@ -534,6 +633,7 @@ class PointwiseOperator {
             const all = grad(g, y, ...arrange(tensors, scalars));
             return all.filter((_, i) => roles[i] === "tensor");
           },
+      roles.flatMap((r, i) => (r === "number" ? [this.#operand[i] === true] : [])),
     );
     this.#rules.set(key, rule);
     return rule;
@@ -546,7 +646,11 @@ class PointwiseOperator {
     scalars: Scalar[];
     operands: (Typed | Scalar)[];
     numeric: boolean;
+    /** All operands, in the order of the parameters. */
+    values: (Tensor | Scalar)[];
   } {
+    this.#options.checkArguments?.(bound);
+    const values: (Tensor | Scalar)[] = [];
     const roles: Role[] = [];
     const tensors: Tensor[] = [];
     const scalars: Scalar[] = [];
@@ -558,6 +662,7 @@ class PointwiseOperator {
         roles.push("tensor");
         tensors.push(value);
         operands.push(value);
+        values.push(value);
         return;
       }
       const p = this.signature.params[i] as { default: unknown; hasDefault: boolean };
@@ -569,12 +674,13 @@ class PointwiseOperator {
       const number = value instanceof PyFloat ? value.value : (value as Scalar);
       scalars.push(number);
       if (isOperand) {
+        values.push(number);
         numeric = true;
         // Promotion looks at numbers only to tell ints from floats; any fraction stands for an explicit float.
         operands.push(value instanceof PyFloat ? 0.5 : number);
       }
     });
-    return { rule: this.#rule(roles), tensors, scalars, operands, numeric };
+    return { rule: this.#rule(roles), tensors, scalars, operands, numeric, values };
   }
 }
 
@@ -602,13 +708,13 @@ export function pointwise<F = UnaryOperator>(
     const extra: Record<string, unknown> = {};
     const bound = signature.bind(args, extra);
     const compute = (): Tensor => {
-      const { rule, tensors, scalars, operands, numeric } = op.split(bound);
+      const { rule, tensors, scalars, operands, numeric, values } = op.split(bound);
       if (tensors.length === 0) {
         throw new ArgumentTypeError(
           `${signature.name}(): at least one operand must be a Tensor; expected ${signature.text}`,
         );
       }
-      return rule.call(tensors, scalars, operands, numeric);
+      return rule.call(tensors, scalars, operands, numeric, values);
     };
     if (extra["out"] == null) return compute();
     return withOut(signature.name, bound, extra["out"], compute);
@@ -627,11 +733,11 @@ export function pointwise<F = UnaryOperator>(
         };
   const form = (...args: unknown[]): unknown => {
     if (args.length === 2 && op.binary !== null && args[0] instanceof Tensor && args[1] instanceof Tensor) {
-      return op.allTensors.callInplace(args as Tensor[], noScalars, args as Tensor[], false);
+      return op.allTensors.callInplace(args as Tensor[], noScalars, args as Tensor[], false, args as Tensor[]);
     }
     const bound = signature.bind(args, {});
-    const { rule, tensors, scalars, operands, numeric } = op.split(bound);
-    return rule.callInplace(tensors, scalars, operands, numeric);
+    const { rule, tensors, scalars, operands, numeric, values } = op.split(bound);
+    return rule.callInplace(tensors, scalars, operands, numeric, values);
   };
   const inplace =
     options.inplace === false ? null : (describe(form, new Signature(full.replace("(", "_("))) as Operator);
