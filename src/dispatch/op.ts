@@ -32,6 +32,8 @@ export interface OpOptions {
   readonly method?: boolean;
   readonly namespace?: boolean;
   readonly inplace?: Operator | null;
+  /** Throws if a tensor cannot be `out=` of a call with these (bound) arguments. */
+  readonly checkOut?: (out: Tensor, args: readonly unknown[]) => void;
 }
 
 /** What an operator with an in-place form knows of itself. */
@@ -75,6 +77,10 @@ export function operator<F>(
     const extra: Record<string, unknown> = {};
     const bound = signature.bind(args, extra);
     if (extra["out"] === undefined || extra["out"] === null) return compute(...bound);
+    const { checkOut } = options;
+    if (checkOut !== undefined) {
+      for (const target of [extra["out"]].flat()) checkOut(target as Tensor, bound);
+    }
     return withOut(signature.name, bound, extra["out"], () => compute(...bound));
   };
   return describe(call as F, signature, options);

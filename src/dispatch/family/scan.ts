@@ -1,0 +1,119 @@
+/**
+ * Scans: each result along a dimension is combined from the elements up to its own. Floating point sums are kept in float64, as
+ * PyTorch keeps them.
+ *
+ * A tensor is seen as [outer, n, inner]. Along the innermost dimension (inner = 1) a scan is a chain of dependent steps; else
+ * neighbours along `inner` are independent, and run in vector lanes.
+ */
+import type { Backend, Program } from "../../backend/backend.ts";
+import { type DType, int64 } from "../../base/dtype.ts";
+import { E, type Expr, type Type } from "../../ir/expr.ts";
+import { computeType, type Kernel, type Stmt, type Uniform } from "../../ir/kernel.ts";
+import { allocate, type Tensor } from "../../tensor/tensor.ts";
+import { castExpr, contiguousRaw } from "../elementwise.ts";
+
+/** What a scan carries from element to element: values it starts with, and how they change. */
+export interface ScanRule {
+  readonly name: string;
+  /** The carried values before the first element. */
+  readonly start: (type: Type) => readonly Expr[];
+  /** The carried values after element `x` at position `i` (an i32). */
+  readonly step: (carried: readonly Expr[], x: Expr, i: Expr) => readonly Expr[];
+  /** The results from the carried values; default the first. */
+  readonly results?: (carried: readonly Expr[]) => readonly Expr[];
+}
+
+/** The sizes before, along and after a dimension. */
+export function aroundDim(shape: readonly number[], dim: number): { outer: number; n: number; inner: number } {
+  let outer = 1;
+  let inner = 1;
+  shape.forEach((size, d) => {
+    if (d < dim) outer *= size;
+    else if (d > dim) inner *= size;
+  });
+  return { outer, n: shape[dim] ?? 1, inner };
+}
+
+/** A scan, compiled per dtype and layout. */
+export class Scan {
+  readonly #rule: ScanRule;
+  readonly #programs = new WeakMap<Backend, Map<string, Program>>();
+
+  constructor(rule: ScanRule) {
+    this.#rule = rule;
+  }
+
+  /** Scans along `dim`; `outs` are the dtypes of the results. `wide`: whether floats are carried as float64. */
+  run(x: Tensor, dim: number, outs: readonly DType[], wide: boolean): Tensor[] {
+    const results = outs.map((dtype) => allocate(x.shape, dtype, x._backend));
+    if (x._numel === 0) return results;
+    const source = contiguousRaw(x);
+    const { outer, n, inner } = aroundDim(x.shape, dim);
+    const key = `${inner === 1 ? "row" : "columns"}:${source.dtype.name}>${outs.map((d) => d.name).join(",")}`;
+    let table = this.#programs.get(x._backend);
+    if (table === undefined) {
+      table = new Map();
+      this.#programs.set(x._backend, table);
+    }
+    let program = table.get(key);
+    if (program === undefined) {
+      program = x._backend.compile(this.#kernel(key, source.dtype, outs, wide, inner === 1));
+      table.set(key, program);
+    }
+    program.run(...results.map((t) => t._ptr), source._ptr, outer, n, inner);
+    return results;
+  }
+
+  #kernel(key: string, source: DType, outs: readonly DType[], wide: boolean, row: boolean): Kernel {
+    const scalars: Uniform[] = [
+      { name: "outer", type: "i32" },
+      { name: "n", type: "i32" },
+      { name: "inner", type: "i32" },
+    ];
+    const [outer, n, inner] = [0, 1, 2].map((i) => E.scalar("i32", i)) as [Expr, Expr, Expr];
+    const value = outs[0] as DType;
+    const natural = computeType(value);
+    const type: Type = wide && natural === "f32" ? "f64" : natural === "bool" ? "i32" : natural;
+    const from = outs.length;
+    const at = row
+      ? E.add(E.mul(E.index(0), n), E.index(2))
+      : E.add(E.add(E.mul(E.mul(E.index(0), n), inner), E.mul(E.index(2), inner)), E.index(1));
+    const start = this.#rule.start(type);
+    const carried = start.map((e, k) => E.var(e.type, k));
+    const loaded = E.cast(type, castExpr(E.load(computeType(source), from, at), value));
+    const next = this.#rule.step(carried, loaded, E.index(2));
+    const fresh = next.map((e, k) => E.var(e.type, 10 + k));
+    const results = this.#rule.results?.(fresh) ?? [fresh[0] as Expr];
+    const body: Stmt[] = [
+      ...start.map((e, k): Stmt => ({ kind: "var", id: k, value: e })),
+      {
+        kind: "loop",
+        loop: 2,
+        mode: "serial",
+        extent: n,
+        body: [
+          ...next.map((e, k): Stmt => ({ kind: "let", id: 10 + k, value: e })),
+          ...fresh.map((e, k): Stmt => ({ kind: "assign", id: k, value: e })),
+          ...results.map((e, k): Stmt => {
+            const dtype = outs[k] as DType;
+            return { kind: "store", buffer: k, index: at, value: E.cast(computeType(dtype), e) };
+          }),
+        ],
+      },
+    ];
+    const columns: Stmt[] = row ? body : [{ kind: "loop", loop: 1, mode: "vector", extent: inner, body }];
+    return {
+      name: this.#rule.name,
+      key: `${this.#rule.name}/${key}`,
+      buffers: [
+        ...outs.map((dtype, k) => ({ name: `out${k}`, dtype, access: "write" as const })),
+        { name: "in", dtype: source, access: "read" },
+      ],
+      scalars,
+      body: [{ kind: "loop", loop: 0, mode: "parallel", extent: outer, body: columns }],
+    };
+  }
+}
+
+/** The dtype in which integers are summed and multiplied. */
+export const wideInteger = (dtype: DType): DType => (dtype.category < 2 ? int64 : dtype);
