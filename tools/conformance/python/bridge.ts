@@ -26,6 +26,14 @@ type Callable = (...args: unknown[]) => unknown;
 /** Creation from data follows JavaScript's types there (BigInt is int64, a number float32), so ints become BigInts. */
 const dataFunctions: readonly string[] = ["tensor", "as_tensor", "asarray"];
 
+/** A type of Python's as a dtype: `dtype=float`. */
+const typeDTypes: Readonly<Record<string, string>> = {
+  bool: "bool",
+  int: "int64",
+  float: "float64",
+  complex: "complex128",
+};
+
 export function isObject(value: unknown): value is object {
   return (typeof value === "object" && value !== null) || typeof value === "function";
 }
@@ -131,6 +139,7 @@ export class Bridge {
     if (value instanceof PySet) return new Set(value.items.map((item) => this.toJs(item)));
     if (value instanceof PySlice) return this.#slice(value);
     if (value instanceof PyFunction) return this.#callback(value);
+    if (value instanceof PyType) return this.torch[typeDTypes[value.name] ?? ""] ?? value;
     return value;
   }
 
