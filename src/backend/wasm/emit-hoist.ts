@@ -125,10 +125,9 @@ export function hoist(c: Context, body: readonly Stmt[], variant: bigint): void 
     if ((graph.deps(e) & variant) === 0n) {
       if (e.kind === "var" && c.varies(e)) return;
       if (certain || !graph.loads(e)) return compute(e, inLanes);
-    } else {
-      if (seen.has(e)) return;
-      seen.add(e);
     }
+    if (seen.has(e)) return;
+    seen.add(e);
     if (e.kind === "load") return access(e, certain);
     const varies = inLanes && c.varies(e);
     if (e.kind === "binary" && (e.op === "shl" || e.op === "shr" || e.op === "shru")) {
