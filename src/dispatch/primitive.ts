@@ -258,14 +258,14 @@ export function checkWritable(t: Tensor): void {
 
 /** Throws unless a result of the given geometry can be stored into `t`. */
 export function checkStorable(t: Tensor, shape: readonly number[], dtype: Tensor["dtype"]): void {
-  if (!can_cast(dtype, t.dtype)) {
-    throw new TorchError(
-      `result type ${dtype.scalarName} can't be cast to the desired output type ${t.dtype.scalarName}`,
-    );
-  }
   if (!sameShape(shape, t.shape)) {
     throw new TorchError(
       `output with shape ${formatShape(t.shape)} doesn't match the broadcast shape ${formatShape(shape)}`,
+    );
+  }
+  if (!can_cast(dtype, t.dtype)) {
+    throw new TorchError(
+      `result type ${dtype.scalarName} can't be cast to the desired output type ${t.dtype.scalarName}`,
     );
   }
 }

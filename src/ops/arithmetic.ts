@@ -237,7 +237,10 @@ export const neg: UnaryOperator = pointwise("neg", (x) => E.neg(x), {
 });
 
 /** `|input|`; the derivative at 0 is 0. */
-export const abs: UnaryOperator = pointwise("abs", (x) => E.abs(x), { bool: (x) => x });
+export const abs: UnaryOperator = pointwise("abs", (x) => E.abs(x), {
+  bool: (x) => x,
+  grad: (g, _, x) => [E.mul(g, signOf(x))],
+});
 
 /** -1, 0 or 1 by the sign; a NaN gives 0. */
 export const sign: UnaryOperator = pointwise("sign", signOf, { bool: (x) => x, grad: () => [null] });
