@@ -9,6 +9,7 @@ import { type OutOption, refuseSharedOut } from "../dispatch/out.ts";
 import { operator } from "../dispatch/op.ts";
 import { apply1, primitive } from "../dispatch/primitive.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { where } from "./clamp.ts";
 import { checkIndexShape, checkIndexType, dimSize, exactPlaces, flatPlaces, inSelf } from "./index-checks.ts";
 import { type Op, reshape } from "./view.ts";
 
@@ -57,7 +58,7 @@ export const take_along_dim: Op<(input: Tensor, indices: Tensor, dim?: number | 
           `torch.take_along_dim(): dtype of indices should be Long but got ${indices.dtype.scalarName}`,
         );
       }
-      if (dim === null) return gather(reshape(x, [-1]), 0, reshape(indices, [-1]));
+      if (dim === null) return take_along_dim(reshape(x, [-1]), reshape(indices, [-1]), 0);
       if (x.ndim !== indices.ndim) {
         throw new TorchError(
           `torch.take_along_dim(): input and indices should have the same number of dimensions, but got ${x.ndim} dimensions for input, and ${indices.ndim} dimensions for indices`,
@@ -65,7 +66,8 @@ export const take_along_dim: Op<(input: Tensor, indices: Tensor, dim?: number | 
       }
       const d = wrapDim(dim, x.ndim);
       const [xShape, indexShape] = broadcastApart(x, indices, d);
-      const index = indices.expand(indexShape);
+      const wrapped = where(indices.lt(0), indices.add(x.shape[d] as number), indices);
+      const index = wrapped.expand(indexShape);
       return gather(x.expand(xShape), d, index);
     },
   );

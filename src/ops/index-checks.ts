@@ -32,8 +32,8 @@ export function checkIndexType(index: Tensor, message: string): void {
 
 /** The conditions that `gather` and `scatter` share. */
 export function checkIndexShape(name: string, x: Tensor, dim: number, index: Tensor, src: Tensor | null): void {
-  checkIndexType(index, `${name}(): Expected dtype int32/int64 for index`);
   if (index._numel === 0) return;
+  checkIndexType(index, `${name}(): Expected dtype int32/int64 for index`);
   const rank = (t: Tensor): number => Math.max(t.ndim, 1);
   if (rank(index) !== rank(x)) {
     throw new TorchError(
