@@ -13,7 +13,10 @@ export * from "./ops/index.ts";
 export { Tensor } from "./tensor/tensor.ts";
 export { enable_grad, is_grad_enabled, no_grad, set_grad_enabled } from "./autograd/modes.ts";
 export * as autograd from "./torch/autograd.ts";
+export * as nn from "./nn/index.ts";
+export * as optim from "./optim/index.ts";
 export { get_printoptions, set_printoptions } from "./tensor/format.ts";
+export { Complex, pycomplex } from "./base/complex-number.ts";
 export { pyfloat, PyFloat } from "./dispatch/signature.ts";
 export { can_cast, promote_types } from "./base/promote.ts";
 export {

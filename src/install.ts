@@ -6,6 +6,7 @@ import { backward } from "./autograd/backward.ts";
 import { tangentOf } from "./autograd/forward-ad.ts";
 import { push, type TensorHook } from "./autograd/node.ts";
 import { edgeOf, gradFn, isLeaf, requiresGrad } from "./autograd/views.ts";
+import { Complex } from "./base/complex-number.ts";
 import { bool, type DType } from "./base/dtype.ts";
 import { ArgumentTypeError, TorchError } from "./base/errors.ts";
 import { formatShape, sameShape, wrapDim } from "./base/shape.ts";
@@ -189,7 +190,7 @@ const properties: Record<string, { get(this: Tensor): unknown; set?(this: Tensor
           `tensor.H is only supported on matrices (2-D tensors). Got ${this.ndim}-D tensor.${this.ndim > 2 ? " For batches of matrices, consider using tensor.mH" : ""}`,
         );
       }
-      return this.ndim === 0 ? this : this.transpose(0, 1);
+      return this.ndim === 0 ? this.conj() : this.transpose(0, 1).conj();
     },
   },
   mH: {
@@ -199,12 +200,23 @@ const properties: Record<string, { get(this: Tensor): unknown; set?(this: Tensor
           `tensor.mH is only supported on matrices or batches of matrices. Got ${this.ndim}-D tensor.`,
         );
       }
-      return this.transpose(-2, -1);
+      return this.transpose(-2, -1).conj();
     },
   },
   real: {
     get() {
-      return this;
+      return ops.real(this);
+    },
+    set(value: Tensor) {
+      ops.real(this).copy_(value);
+    },
+  },
+  imag: {
+    get() {
+      return ops.imag(this);
+    },
+    set(value: Tensor) {
+      ops.imag(this).copy_(value);
     },
   },
   itemsize: {
@@ -352,7 +364,7 @@ function readAt(t: Tensor, positions: readonly number[]): (number | bigint)[] {
       rest = Math.floor(rest / n);
     }
     const v = readElement(host, t.dtype, at);
-    if (Array.isArray(v)) out.push(...(v as [number, number]));
+    if (v instanceof Complex) out.push(v.re, v.im);
     else out.push(typeof v === "boolean" ? Number(v) : (v as number | bigint));
   }
   return out;

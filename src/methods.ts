@@ -57,8 +57,10 @@ export interface TensorProperties {
   readonly H: Tensor;
   /** The conjugate of {@link mT}. */
   readonly mH: Tensor;
-  /** The real part. */
-  readonly real: Tensor;
+  /** The real part, sharing memory. */
+  real: Tensor;
+  /** The imaginary part, sharing memory; complex tensors only. */
+  imag: Tensor;
   /** The size of one element in bytes. */
   readonly itemsize: number;
   readonly nbytes: number;

@@ -4,6 +4,7 @@
  * Operands come in three ranks: tensors with dimensions, 0-d tensors, and plain numbers. A lower rank changes the result
  * only when its category (bool < integral < floating < complex) is higher than that of all ranks above it.
  */
+import { Complex } from "./complex-number.ts";
 import {
   bool,
   complex64,
@@ -17,7 +18,7 @@ import {
 } from "./dtype.ts";
 
 /** A number as an operand: JavaScript booleans act as Python's, BigInts and integral numbers as its ints, others as floats. */
-export type Scalar = number | bigint | boolean;
+export type Scalar = number | bigint | boolean | Complex;
 
 const order = [
   "bool",
@@ -64,6 +65,7 @@ export function promote_types(a: DType, b: DType): DType {
 
 /** The dtype of a number on its own: bool, int64 or the default floating type. */
 export function scalarType(value: Scalar): DType {
+  if (value instanceof Complex) return toComplex(get_default_dtype());
   if (typeof value === "boolean") return bool;
   if (typeof value === "bigint" || Number.isInteger(value)) return int64;
   return get_default_dtype();
@@ -75,19 +77,21 @@ export interface Typed {
   readonly shape: readonly number[];
 }
 
+const isTyped = (x: Typed | Scalar): x is Typed => typeof x === "object" && !(x instanceof Complex);
+
 /**
  * The dtype of `a op b` where either is a tensor or a number.
  */
 export function resultType(a: Typed | Scalar, b: Typed | Scalar): DType {
-  if (typeof a === "object" && typeof b === "object") {
+  if (isTyped(a) && isTyped(b)) {
     if (a.dtype === b.dtype) return a.dtype;
     const da = a.shape.length > 0;
     const db = b.shape.length > 0;
     if (da === db) return promote_types(a.dtype, b.dtype);
     return da ? mixRanks(a.dtype, b.dtype) : mixRanks(b.dtype, a.dtype);
   }
-  if (typeof a === "object") return mixRanks(a.dtype, scalarType(b as Scalar));
-  if (typeof b === "object") return mixRanks(b.dtype, scalarType(a));
+  if (isTyped(a)) return mixRanks(a.dtype, scalarType(b as Scalar));
+  if (isTyped(b)) return mixRanks(b.dtype, scalarType(a));
   return promote_types(scalarType(a), scalarType(b));
 }
 
@@ -97,7 +101,7 @@ export function resultTypeOf(operands: readonly (Typed | Scalar)[]): DType {
   let zero: DType | null = null;
   let wrapped: DType | null = null;
   for (const o of operands) {
-    if (typeof o !== "object") {
+    if (!isTyped(o)) {
       const t = scalarType(o);
       wrapped = wrapped === null ? t : promote_types(wrapped, t);
     } else if (o.shape.length > 0) dims = dims === null ? o.dtype : promote_types(dims, o.dtype);

@@ -7,7 +7,10 @@
  * nearly everything runs as one loop over contiguous memory. Sizes and other strides are arguments.
  */
 import type { Backend, Program } from "../backend/backend.ts";
+import { Complex } from "../base/complex-number.ts";
 import type { DType } from "../base/dtype.ts";
+import { TorchError } from "../base/errors.ts";
+import type { Scalar } from "../base/promote.ts";
 import { contiguousStrides, sameShape, type Shape } from "../base/shape.ts";
 import { computeType, type Kernel, type Stmt, type Uniform } from "../ir/kernel.ts";
 import { E, type Expr, type Type } from "../ir/expr.ts";
@@ -24,7 +27,7 @@ export interface ElementwiseSpec {
   readonly outs: readonly DType[];
   readonly ins: readonly DType[];
   readonly scalars: readonly Type[];
-  /** The values of the outputs, of their compute types. */
+  /** The values of the outputs, of their compute types. A complex tensor has two entries: real and imaginary part. */
   readonly build: (ins: readonly Expr[], scalars: readonly Expr[]) => readonly Expr[];
 }
 
@@ -269,9 +272,15 @@ function buildKernel(spec: ElementwiseSpec, rank: number, classes: readonly Clas
     }
     return at ?? E.const("i32", 0);
   };
-  const loads = spec.ins.map((dtype, i) => E.load(computeType(dtype), nOut + i, address(nOut + i)));
-  const values = spec.build(loads, params);
-  let body: Stmt[] = values.map((value, k) => ({ kind: "store", buffer: k, index: address(k), value }));
+  // A complex element is two loads or stores: the index counts parts.
+  const parts = (dtype: DType, at: Expr): Expr[] => (dtype.is_complex ? [E.mul(at, 2), E.add(E.mul(at, 2), 1)] : [at]);
+  const loads = spec.ins.flatMap((dtype, i) =>
+    parts(dtype, address(nOut + i)).map((at) => E.load(computeType(dtype), nOut + i, at)),
+  );
+  const values = [...spec.build(loads, params)];
+  let body: Stmt[] = spec.outs.flatMap((dtype, k) =>
+    parts(dtype, address(k)).map((index): Stmt => ({ kind: "store", buffer: k, index, value: values.shift() as Expr })),
+  );
   if (nOut > 1) {
     // Outputs may be inputs too: all values are there before the first is stored (Note [Overlapping buffers]).
     const bound = values.map((value, k): Stmt => ({ kind: "let", id: k, value }));
@@ -330,7 +339,11 @@ export function copyRaw(dst: Tensor, src: Tensor): void {
     outs: [dst.dtype],
     ins: [src.dtype],
     scalars: [],
-    build: ([x]) => [castExpr(x as Expr, dst.dtype)],
+    build: ([x, y]) => {
+      const re = castExpr(x as Expr, dst.dtype);
+      if (!dst.dtype.is_complex) return [re];
+      return [re, src.dtype.is_complex ? castExpr(y as Expr, dst.dtype) : E.const(re.type, 0)];
+    },
   }));
   program.run([dst], [src], []);
 }
@@ -360,8 +373,16 @@ export function castRaw(t: Tensor, dtype: DType): Tensor {
 
 const fills: (Elementwise | undefined)[] = [];
 
+/** A number as the two kernel arguments of a complex one. */
+export function complexArgument(value: Scalar): [number, number] {
+  return value instanceof Complex ? [value.re, value.im] : [Number(value), 0];
+}
+
 /** A number as a kernel argument of the given compute type. */
-export function asArgument(value: number | bigint | boolean, type: Type): number | bigint {
+export function asArgument(value: Scalar, type: Type): number | bigint {
+  if (value instanceof Complex) {
+    throw new TorchError(`value cannot be converted to a real type without overflow: ${String(value)}`);
+  }
   if (type === "i64") {
     if (typeof value === "bigint") return BigInt.asIntN(64, value);
     const n = Number(value);
@@ -373,15 +394,15 @@ export function asArgument(value: number | bigint | boolean, type: Type): number
 }
 
 /** Sets every element. */
-export function fillRaw(dst: Tensor, value: number | bigint | boolean): void {
+export function fillRaw(dst: Tensor, value: Scalar): void {
   const type = computeType(dst.dtype);
   const program = (fills[dst.dtype.code] ??= new Elementwise({
     name: "fill",
     key: `fill:${dst.dtype.name}`,
     outs: [dst.dtype],
     ins: [],
-    scalars: [type],
-    build: (_, [p]) => [p as Expr],
+    scalars: dst.dtype.is_complex ? [type, type] : [type],
+    build: (_, params) => params,
   }));
-  program.run([dst], [], [asArgument(value, type)]);
+  program.run([dst], [], dst.dtype.is_complex ? complexArgument(value) : [asArgument(value, type)]);
 }

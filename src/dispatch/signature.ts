@@ -4,6 +4,7 @@
  */
 import { ArgumentTypeError } from "../base/errors.ts";
 import type { Scalar } from "../base/promote.ts";
+import { Complex } from "../base/complex-number.ts";
 import { DType } from "../base/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
@@ -199,7 +200,11 @@ export class Signature {
 }
 
 const isScalar = (x: unknown): x is ScalarLike =>
-  typeof x === "number" || typeof x === "bigint" || typeof x === "boolean" || x instanceof PyFloat;
+  typeof x === "number" ||
+  typeof x === "bigint" ||
+  typeof x === "boolean" ||
+  x instanceof PyFloat ||
+  x instanceof Complex;
 
 /** The value as a parameter of the given type sees it, or undefined where it does not fit. */
 function convert(type: string, value: unknown): unknown {
@@ -263,6 +268,7 @@ export function pythonTypeOf(value: unknown): string {
   if (value === null || value === undefined) return "NoneType";
   if (value instanceof Tensor) return "Tensor";
   if (value instanceof PyFloat) return "float";
+  if (value instanceof Complex) return "complex";
   if (Array.isArray(value)) return "list";
   switch (typeof value) {
     case "number":

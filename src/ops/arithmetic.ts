@@ -12,6 +12,7 @@ import { notBool } from "../dispatch/refuse.ts";
 import { PyFloat, type ScalarLike, Signature } from "../dispatch/signature.ts";
 import { E, type Expr, isFloat } from "../ir/expr.ts";
 import { viewElements } from "../tensor/data.ts";
+import { complexAbs, complexSgn } from "./complex.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { Op } from "./view.ts";
 
@@ -238,6 +239,7 @@ export const neg: UnaryOperator = pointwise("neg", (x) => E.neg(x), {
 
 /** `|input|`; the derivative at 0 is 0. */
 export const abs: UnaryOperator = pointwise("abs", (x) => E.abs(x), {
+  complex: complexAbs,
   bool: (x) => x,
   grad: (g, _, x) => [E.mul(g, signOf(x))],
 });
@@ -246,7 +248,7 @@ export const abs: UnaryOperator = pointwise("abs", (x) => E.abs(x), {
 export const sign: UnaryOperator = pointwise("sign", signOf, { bool: (x) => x, grad: () => [null] });
 
 /** -1, 0 or 1 by the sign: {@link sign}, which for complex numbers would be the direction. */
-export const sgn: UnaryOperator = pointwise("sgn", signOf, { bool: (x) => x, grad: () => [null] });
+export const sgn: UnaryOperator = pointwise("sgn", signOf, { complex: complexSgn, bool: (x) => x, grad: () => [null] });
 
 function signOf(x: Expr): Expr {
   return E.select(E.gt(x, 0), E.const(x.type, 1), E.select(E.lt(x, 0), E.const(x.type, -1), 0));

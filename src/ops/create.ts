@@ -4,7 +4,7 @@
 import { backendOf } from "../backend/backend.ts";
 import {
   bool,
-  complex64,
+  toComplex,
   type DType,
   float32,
   float64,
@@ -15,6 +15,8 @@ import {
   int8,
   uint8,
 } from "../base/dtype.ts";
+import { Complex } from "../base/complex-number.ts";
+import type { Scalar } from "../base/promote.ts";
 import { ArgumentTypeError, TorchError, ValueError } from "../base/errors.ts";
 import { numel, sameShape } from "../base/shape.ts";
 import { allocateLike, castRaw, copyRaw, fillRaw } from "../dispatch/elementwise.ts";
@@ -108,7 +110,7 @@ function inferDType(values: readonly unknown[]): DType {
   let allBool = values.length > 0;
   let allInt = values.length > 0;
   for (const v of values) {
-    if (Array.isArray(v)) return complex64;
+    if (v instanceof Complex) return toComplex(get_default_dtype());
     if (typeof v !== "boolean") allBool = false;
     if (typeof v !== "bigint" && typeof v !== "boolean") allInt = false;
   }
@@ -160,7 +162,7 @@ export function tensor(data: TensorData, options: TensorOptions = {}): Tensor {
   const start = out._ptr / dtype.itemsize;
   plain.forEach((v, i) => {
     const kind = typeof v;
-    if (kind !== "number" && kind !== "bigint" && kind !== "boolean" && !Array.isArray(v)) {
+    if (kind !== "number" && kind !== "bigint" && kind !== "boolean" && !(v instanceof Complex)) {
       throw new ArgumentTypeError(`tensor(): expected numbers, but got ${pythonTypeOf(v)} at element ${i}`);
     }
     writeElement(host, dtype, start + i, v as number);
@@ -181,7 +183,7 @@ function sized(make: (size: number[], dtype: DType, device: string) => Tensor): 
   };
 }
 
-function filled(size: readonly number[], value: number | bigint | boolean, dtype: DType, device: string): Tensor {
+function filled(size: readonly number[], value: Scalar, dtype: DType, device: string): Tensor {
   const out = allocate(size, dtype, backendOf(device));
   fillRaw(out, value);
   return out;
@@ -207,7 +209,9 @@ export function full(size: readonly number[], fill_value: ScalarLike | Tensor, o
         ? bool
         : typeof value === "bigint"
           ? int64
-          : get_default_dtype());
+          : (value as unknown) instanceof Complex
+            ? toComplex(get_default_dtype())
+            : get_default_dtype());
   return finish(filled(checked, value, dtype, options.device ?? "cpu"), options);
 }
 
@@ -323,6 +327,7 @@ export const new_tensor: Op<(input: Tensor, data: TensorData, options?: TensorOp
 
 const numberOf = (x: ScalarLike | Tensor): number | bigint => {
   const v = x instanceof Tensor ? x.item() : x instanceof PyFloat ? x.value : x;
+  if (v instanceof Complex) throw new ArgumentTypeError(`expected a real number, but got ${String(v)}`);
   return typeof v === "boolean" ? Number(v) : v;
 };
 

@@ -4,6 +4,7 @@
 export * from "./arithmetic.ts";
 export * from "./clamp.ts";
 export * from "./compare.ts";
+export * from "./complex.ts";
 export * from "./convert.ts";
 export * from "./create.ts";
 export * from "./cross-entropy.ts";
@@ -31,6 +32,7 @@ export * from "./rounding.ts";
 export * from "./scan.ts";
 export * from "./scatter.ts";
 export * from "./softmax.ts";
+export * from "./sort.ts";
 export * from "./split.ts";
 export * from "./stacks.ts";
 export * from "./triangle.ts";

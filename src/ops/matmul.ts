@@ -1,6 +1,7 @@
 /**
  * Products of vectors, matrices and batches of matrices.
  */
+import { Complex } from "../base/complex-number.ts";
 import type { DType } from "../base/dtype.ts";
 import { TorchError } from "../base/errors.ts";
 import { broadcastAll, numel } from "../base/shape.ts";
@@ -10,6 +11,7 @@ import { describe, type InplaceOpInfo, type Operator, operator } from "../dispat
 import { apply1, applyInplace, checkStorable, type Primitive, primitive } from "../dispatch/primitive.ts";
 import { PyFloat, type ScalarLike, Signature } from "../dispatch/signature.ts";
 import { allocate, type Tensor } from "../tensor/tensor.ts";
+import { conj } from "./complex.ts";
 import { clone, dropFirstDim, expand, type Op, reshape, squeeze, t, transpose, unsqueeze } from "./view.ts";
 
 const cName = (d: DType): string => {
@@ -28,11 +30,16 @@ const cName = (d: DType): string => {
   return names[d.scalarName] ?? d.scalarName;
 };
 
-const number = (x: ScalarLike): number | bigint =>
+const number = (x: ScalarLike): number | bigint | Complex =>
   x instanceof PyFloat ? x.value : typeof x === "boolean" ? Number(x) : x;
 
 /** Multiplies by a number unless it is one. */
-const scaled = (g: Tensor, by: number | bigint): Tensor => (Number(by) === 1 ? g : g.mul(by));
+const scaled = (g: Tensor, by: number | bigint | Complex): Tensor =>
+  by instanceof Complex ? g.mul(new Complex(by.re, -by.im)) : Number(by) === 1 ? g : g.mul(by);
+
+/** The conjugate transpose of a matrix, which gradients take; of a real one the transpose. */
+const h = (x: Tensor): Tensor => (x.dtype.is_complex ? conj(t(x)) : t(x));
+const hBatch = (x: Tensor): Tensor => (x.dtype.is_complex ? conj(transpose(x, 1, 2)) : transpose(x, 1, 2));
 
 function product(a: Tensor, b: Tensor): Tensor {
   const n = a.ndim;
@@ -47,8 +54,8 @@ const mmPrimitive = primitive<null>({
   name: "mm",
   forward: ([a, b]) => product(a as Tensor, b as Tensor),
   grads: [
-    { uses: [1], vjp: (g, ctx) => mm(g, t(ctx.input(1))) },
-    { uses: [0], vjp: (g, ctx) => mm(t(ctx.input(0)), g) },
+    { uses: [1], vjp: (g, ctx) => mm(g, h(ctx.input(1))) },
+    { uses: [0], vjp: (g, ctx) => mm(h(ctx.input(0)), g) },
   ],
 });
 
@@ -56,8 +63,8 @@ const bmmPrimitive = primitive<null>({
   name: "bmm",
   forward: ([a, b]) => product(a as Tensor, b as Tensor),
   grads: [
-    { uses: [1], vjp: (g, ctx) => bmm(g, transpose(ctx.input(1), 1, 2)) },
-    { uses: [0], vjp: (g, ctx) => bmm(transpose(ctx.input(0), 1, 2), g) },
+    { uses: [1], vjp: (g, ctx) => bmm(g, hBatch(ctx.input(1))) },
+    { uses: [0], vjp: (g, ctx) => bmm(hBatch(ctx.input(0)), g) },
   ],
 });
 
@@ -69,8 +76,8 @@ const mvPrimitive = primitive<null>({
     return out;
   },
   grads: [
-    { uses: [1], vjp: (g, ctx) => outer(g, ctx.input(1)) },
-    { uses: [0], vjp: (g, ctx) => mv(t(ctx.input(0)), g) },
+    { uses: [1], vjp: (g, ctx) => outer(g, conj(ctx.input(1))) },
+    { uses: [0], vjp: (g, ctx) => mv(h(ctx.input(0)), g) },
   ],
 });
 
@@ -82,8 +89,8 @@ const dotPrimitive = primitive<null>({
     return squeeze(out);
   },
   grads: [
-    { uses: [1], vjp: (g, ctx) => ctx.input(1).mul(g) },
-    { uses: [0], vjp: (g, ctx) => ctx.input(0).mul(g) },
+    { uses: [1], vjp: (g, ctx) => conj(ctx.input(1)).mul(g) },
+    { uses: [0], vjp: (g, ctx) => conj(ctx.input(0)).mul(g) },
   ],
 });
 
@@ -159,7 +166,7 @@ export const dot: Product = operator("dot(Tensor input, Tensor tensor)", (a: Ten
 });
 
 /** The scalar product of two vectors; the first is conjugated if complex. */
-export const vdot: Product = operator("vdot(Tensor input, Tensor other)", (a: Tensor, b: Tensor) => dot(a, b));
+export const vdot: Product = operator("vdot(Tensor input, Tensor other)", (a: Tensor, b: Tensor) => dot(conj(a), b));
 
 /** The matrix of all products of elements of two vectors. */
 export const outer: Product = operator("outer(Tensor input, Tensor vec2)", (a: Tensor, b: Tensor) => {
@@ -249,8 +256,8 @@ function batchedProduct(a: Tensor, b: Tensor): Tensor {
 // --- with an addend --------------------------------------------------------------------------------------------------
 
 interface Scales {
-  readonly alpha: number | bigint;
-  readonly beta: number | bigint;
+  readonly alpha: number | bigint | Complex;
+  readonly beta: number | bigint | Complex;
 }
 
 /** Options of `addmm` and its relatives: `beta * input + alpha * (a @ b)`. */
@@ -265,7 +272,7 @@ export type AddProduct = ((input: Tensor, a: Tensor, b: Tensor, options?: ScaleO
 };
 
 /** The addend, broadcast into a new tensor that the product is added to. */
-function startFrom(x: Tensor, shape: readonly number[], beta: number | bigint): Tensor {
+function startFrom(x: Tensor, shape: readonly number[], beta: number | bigint | Complex): Tensor {
   const out = allocate(shape, x.dtype, x._backend);
   if (Number(beta) === 0) fillRaw(out, 0);
   else copyRaw(out, x);
@@ -330,8 +337,8 @@ const addmmPrimitive = primitive<Scales>({
   },
   grads: [
     { vjp: (g, { params }) => scaled(g, params.beta) },
-    { uses: [2], vjp: (g, ctx) => scaled(mm(g, t(ctx.input(2))), ctx.params.alpha) },
-    { uses: [1], vjp: (g, ctx) => scaled(mm(t(ctx.input(1)), g), ctx.params.alpha) },
+    { uses: [2], vjp: (g, ctx) => scaled(mm(g, h(ctx.input(2))), ctx.params.alpha) },
+    { uses: [1], vjp: (g, ctx) => scaled(mm(h(ctx.input(1)), g), ctx.params.alpha) },
   ],
 });
 
@@ -366,8 +373,8 @@ const addmvPrimitive = primitive<Scales>({
   },
   grads: [
     { vjp: (g, { params }) => scaled(g, params.beta) },
-    { uses: [2], vjp: (g, ctx) => scaled(outer(g, ctx.input(2)), ctx.params.alpha) },
-    { uses: [1], vjp: (g, ctx) => scaled(mv(t(ctx.input(1)), g), ctx.params.alpha) },
+    { uses: [2], vjp: (g, ctx) => scaled(outer(g, conj(ctx.input(2))), ctx.params.alpha) },
+    { uses: [1], vjp: (g, ctx) => scaled(mv(h(ctx.input(1)), g), ctx.params.alpha) },
   ],
 });
 
@@ -395,8 +402,8 @@ const addrPrimitive = primitive<Scales>({
   },
   grads: [
     { vjp: (g, { params }) => scaled(g, params.beta) },
-    { uses: [2], vjp: (g, ctx) => scaled(mv(g, ctx.input(2)), ctx.params.alpha) },
-    { uses: [1], vjp: (g, ctx) => scaled(mv(t(g), ctx.input(1)), ctx.params.alpha) },
+    { uses: [2], vjp: (g, ctx) => scaled(mv(g, conj(ctx.input(2))), ctx.params.alpha) },
+    { uses: [1], vjp: (g, ctx) => scaled(mv(t(g), conj(ctx.input(1))), ctx.params.alpha) },
   ],
 });
 
@@ -420,8 +427,8 @@ const baddbmmPrimitive = primitive<Scales>({
   },
   grads: [
     { vjp: (g, { params }) => scaled(g, params.beta) },
-    { uses: [2], vjp: (g, ctx) => scaled(bmm(g, transpose(ctx.input(2), 1, 2)), ctx.params.alpha) },
-    { uses: [1], vjp: (g, ctx) => scaled(bmm(transpose(ctx.input(1), 1, 2), g), ctx.params.alpha) },
+    { uses: [2], vjp: (g, ctx) => scaled(bmm(g, hBatch(ctx.input(2))), ctx.params.alpha) },
+    { uses: [1], vjp: (g, ctx) => scaled(bmm(hBatch(ctx.input(1)), g), ctx.params.alpha) },
   ],
 });
 
@@ -446,7 +453,7 @@ const addbmmPrimitive = primitive<Scales>({
     const matrix = (m: Tensor, i: number): Tensor => m.detach().select(0, i);
     const batches = p.shape[0] as number;
     for (let i = 0; i < batches; i++) matmulRaw(out, matrix(p, i), matrix(q, i), alpha, i === 0 ? beta : 1);
-    if (batches === 0 && Number(beta) !== 1) copyRaw(out, out.mul(beta));
+    if (batches === 0 && beta !== 1) copyRaw(out, out.mul(beta));
     return out;
   },
   grads: [
@@ -456,7 +463,7 @@ const addbmmPrimitive = primitive<Scales>({
       vjp: (g, ctx) => {
         const b = ctx.input(2);
         const wide = expand(unsqueeze(g, 0), [b.shape[0] as number, ...g.shape]);
-        return scaled(bmm(wide, transpose(b, 1, 2)), ctx.params.alpha);
+        return scaled(bmm(wide, hBatch(b)), ctx.params.alpha);
       },
     },
     {
@@ -464,7 +471,7 @@ const addbmmPrimitive = primitive<Scales>({
       vjp: (g, ctx) => {
         const a = ctx.input(1);
         const wide = expand(unsqueeze(g, 0), [a.shape[0] as number, ...g.shape]);
-        return scaled(bmm(transpose(a, 1, 2), wide), ctx.params.alpha);
+        return scaled(bmm(hBatch(a), wide), ctx.params.alpha);
       },
     },
   ],

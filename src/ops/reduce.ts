@@ -1,12 +1,14 @@
 /**
  * Reductions.
  */
-import { bool, type DType, get_default_dtype, int64, uint8 } from "../base/dtype.ts";
+import { bool, type DType, get_default_dtype, int64, toReal, uint8 } from "../base/dtype.ts";
 import { IndexError, TorchError } from "../base/errors.ts";
 import { numel, wrapDims } from "../base/shape.ts";
 import { Reduction } from "../dispatch/family/reduction.ts";
 import { type OpInfo, operator } from "../dispatch/op.ts";
-import { apply1, primitive } from "../dispatch/primitive.ts";
+import { castRaw } from "../dispatch/elementwise.ts";
+import { apply1, primitive, untracked } from "../dispatch/primitive.ts";
+import { view_as_complex, view_as_real } from "./complex.ts";
 import { E, type Expr } from "../ir/expr.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { cat } from "./join.ts";
@@ -60,12 +62,21 @@ export function restore(g: Tensor, shape: readonly number[], dims: readonly numb
   return expandTo(out, shape);
 }
 
+/** A linear reduction, of complex tensors part by part. */
+function runLinear(reduction: Reduction, x: Tensor, dims: readonly number[], keepdim: boolean, dtype: DType): Tensor {
+  if (!dtype.is_complex) return reduction.run(x, dims, keepdim, dtype, dtype);
+  const real = toReal(dtype);
+  const parts = untracked(view_as_real(castRaw(untracked(x), dtype)));
+  const result = reduction.run(parts, dims, keepdim, real, real);
+  return untracked(view_as_complex(result));
+}
+
 const reducing = (reduction: Reduction, gradName: string): ((x: Tensor, params: Params) => Tensor) => {
   const mean = reduction === meanOf;
   const prim = primitive<Params>({
     name: reduction.name,
     gradName,
-    forward: ([x], { dims, keepdim, dtype }) => reduction.run(x as Tensor, dims, keepdim, dtype, dtype),
+    forward: ([x], { dims, keepdim, dtype }) => runLinear(reduction, x as Tensor, dims, keepdim, dtype),
     grads: [
       {
         vjp: (g, ctx) => {

@@ -1,14 +1,15 @@
 /**
  * Elements in and out: between a device's memory and JavaScript values.
  */
+import { Complex } from "../base/complex-number.ts";
 import { type Backend, type HostMemory } from "../backend/backend.ts";
 import type { DType } from "../base/dtype.ts";
 import { NotImplementedError } from "../base/errors.ts";
 import { bfloat16Bits, bfloat16Value, float16Bits, float16Value } from "../ir/half.ts";
 import type { Tensor } from "./tensor.ts";
 
-/** One element as JavaScript sees it; an int64 beyond 2^53 is a bigint, a complex number a pair. */
-export type Element = number | bigint | boolean | readonly [number, number];
+/** One element as JavaScript sees it; an int64 beyond 2^53 is a bigint. */
+export type Element = number | bigint | boolean | Complex;
 
 /** The memory of a tensor that can be read synchronously; throws where it cannot. */
 export function hostOf(backend: Backend, what: string): HostMemory {
@@ -47,18 +48,18 @@ export function readElement(m: HostMemory, dtype: DType, at: number): Element {
     case "bfloat16":
       return bfloat16Value(m.u16[at] as number);
     case "complex64":
-      return [m.f32[2 * at] as number, m.f32[2 * at + 1] as number];
+      return new Complex(m.f32[2 * at] as number, m.f32[2 * at + 1] as number);
     case "complex128":
-      return [m.f64[2 * at] as number, m.f64[2 * at + 1] as number];
+      return new Complex(m.f64[2 * at] as number, m.f64[2 * at + 1] as number);
     case "complex32":
-      return [float16Value(m.u16[2 * at] as number), float16Value(m.u16[2 * at + 1] as number)];
+      return new Complex(float16Value(m.u16[2 * at] as number), float16Value(m.u16[2 * at + 1] as number));
   }
 }
 
 /** Writes element number `at`; integers wrap. */
 export function writeElement(m: HostMemory, dtype: DType, at: number, value: Element): void {
   if (dtype.is_complex) {
-    const [re, im] = Array.isArray(value) ? (value as readonly [number, number]) : [Number(value), 0];
+    const { re, im } = value instanceof Complex ? value : new Complex(Number(value));
     if (dtype.name === "complex64") {
       m.f32[2 * at] = re;
       m.f32[2 * at + 1] = im;

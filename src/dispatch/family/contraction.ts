@@ -2,12 +2,13 @@
  * Matrix products on raw memory: which layout each operand has, and which routine or kernel computes them.
  */
 import type { Backend, Program } from "../../backend/backend.ts";
-import type { DType } from "../../base/dtype.ts";
-import { NotImplementedError } from "../../base/errors.ts";
+import { Complex } from "../../base/complex-number.ts";
+import { type DType, toReal } from "../../base/dtype.ts";
+import type { Scalar } from "../../base/promote.ts";
 import { E, type Expr, type Type } from "../../ir/expr.ts";
 import { computeType, type Kernel, type Uniform } from "../../ir/kernel.ts";
-import { alias, type Tensor } from "../../tensor/tensor.ts";
-import { asArgument, castExpr, contiguousRaw } from "../elementwise.ts";
+import { alias, allocate, Tensor } from "../../tensor/tensor.ts";
+import { asArgument, castExpr, complexArgument, contiguousRaw, Elementwise } from "../elementwise.ts";
 
 /** A matrix as BLAS sees it: rows or columns contiguous, with a leading dimension. */
 interface MatrixLayout {
@@ -125,12 +126,15 @@ export function matmulRaw(
   out: Tensor,
   a: Tensor,
   b: Tensor,
-  alpha: number | bigint = 1,
-  beta: number | bigint = 0,
+  alpha: number | bigint | Complex = 1,
+  beta: number | bigint | Complex = 0,
 ): void {
   const { dtype } = out;
-  if (dtype.is_complex) throw new NotImplementedError(`"addmm_impl_cpu_" not implemented for '${dtype.scalarName}'`);
   if (out._numel === 0) return;
+  if (dtype.is_complex) {
+    complexMatmul(out, a, b, alpha, beta);
+    return;
+  }
   const n = out.ndim;
   const [rows, cols, depth] = [out.shape[n - 2] as number, out.shape[n - 1] as number, a.shape[n - 1] as number];
   const backend = out._backend;
@@ -175,6 +179,56 @@ export function matmulRaw(
       Number(beta) === 0 ? 0 : 1,
     );
   }
+}
+
+/** One part of a complex tensor as a real one: 0 the real, 1 the imaginary part. */
+function partOf(z: Tensor, part: 0 | 1): Tensor {
+  const strides = z._strides.map((s) => 2 * s);
+  return new Tensor(z._storage, z.shape, strides, 2 * z._offset + part, toReal(z.dtype));
+}
+
+const combinations: Map<DType, Elementwise> = new Map();
+
+/** (a + bi)(c + di) by four real products, then scaled and added to what is there. */
+function complexMatmul(out: Tensor, a: Tensor, b: Tensor, alpha: Scalar, beta: Scalar): void {
+  const { dtype } = out;
+  const real = toReal(dtype);
+  const [ar, ai, br, bi] = [partOf(a, 0), partOf(a, 1), partOf(b, 0), partOf(b, 1)].map(contiguousRaw) as [
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+  ];
+  const re = allocate(out.shape, real, out._backend);
+  const im = allocate(out.shape, real, out._backend);
+  matmulRaw(re, ar, br);
+  matmulRaw(re, ai, bi, -1, 1);
+  matmulRaw(im, ar, bi);
+  matmulRaw(im, ai, br, 1, 1);
+  let combine = combinations.get(dtype);
+  if (combine === undefined) {
+    const type = computeType(dtype);
+    combine = new Elementwise({
+      name: "complex_matmul",
+      key: `complex_matmul:${dtype.name}`,
+      outs: [dtype],
+      ins: [real, real, dtype],
+      scalars: [type, type, type, type, "i32"],
+      build: ([pr, pi, xr, xi], [alphaRe, alphaIm, betaRe, betaIm, accumulate]) => {
+        const product = (x: Expr, y: Expr, u: Expr, v: Expr): readonly [Expr, Expr] => [
+          E.sub(E.mul(x, u), E.mul(y, v)),
+          E.add(E.mul(x, v), E.mul(y, u)),
+        ];
+        const [r, i] = product(pr as Expr, pi as Expr, alphaRe as Expr, alphaIm as Expr);
+        const [s, j] = product(xr as Expr, xi as Expr, betaRe as Expr, betaIm as Expr);
+        const adds = E.ne(accumulate as Expr, 0);
+        return [E.select(adds, E.add(r, s), r), E.select(adds, E.add(i, j), i)];
+      },
+    });
+    combinations.set(dtype, combine);
+  }
+  const accumulates = beta instanceof Complex || Number(beta) !== 0 ? 1 : 0;
+  combine.run([out], [re, im, out], [...complexArgument(alpha), ...complexArgument(beta), accumulates]);
 }
 
 /** The address of matrix number i of a batch, counted over the leading dims in row-major order. */

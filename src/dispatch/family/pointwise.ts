@@ -15,11 +15,12 @@ import { E, type Expr, rewrite, type Type } from "../../ir/expr.ts";
 import { computeType } from "../../ir/kernel.ts";
 import { allocate, Tensor } from "../../tensor/tensor.ts";
 import { bfloat16Bits, bfloat16Value, float16Bits, float16Value } from "../../ir/half.ts";
-import { allocateLike, asArgument, castExpr, cloneRaw, Elementwise, fillRaw } from "../elementwise.ts";
+import { allocateLike, asArgument, castExpr, cloneRaw, complexArgument, Elementwise, fillRaw } from "../elementwise.ts";
 import { describe, type InplaceOpInfo, type Operator, withOut } from "../op.ts";
 import { anyTangent, carryTangents } from "../forward.ts";
 import { applyInplace, checkStorable, gradNameOf, record, type Recordable, type Use } from "../primitive.ts";
 import { PyFloat, type ScalarLike, Signature } from "../signature.ts";
+import { complexKernel, type Conjugations, derivedConjugations, noConjugations } from "./pointwise-complex.ts";
 
 /** How the dtype of the result follows from the promoted dtype of the operands. */
 export type DTypeRule = "promote" | "float" | "bool" | ((promoted: DType) => DType);
@@ -51,6 +52,8 @@ export interface PointwiseOptions {
   readonly checkArguments?: (args: readonly unknown[]) => void;
   /** Throws if the operator does not take these values (all operands in order); looked at before anything is computed. */
   readonly checkValues?: (operands: readonly (Tensor | Scalar)[], compute: DType) => void;
+  /** The operator for complex operands, where it is not the analytic continuation of the expression. */
+  readonly complex?: (...args: Tensor[]) => Tensor;
   /** Whether numbers keep their precision beside tensors of a 16-bit floating type, as in PyTorch's basic arithmetic. */
   readonly preciseNumbers?: boolean;
 }
@@ -107,6 +110,7 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
   readonly #derived: (PointwiseRule | undefined)[] = [];
   /** Of each number: whether it stands for an operand, rather than being an argument beside them. */
   readonly #operandNumbers: readonly boolean[];
+  readonly #conjugations: Conjugations;
   #zeroGradient: ZeroGradient | null = null;
   #grads: readonly OperandGrad[] | null = null;
 
@@ -121,6 +125,7 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
     boolean: Build | null,
     grad: BuildGrad | null,
     operandNumbers: readonly boolean[],
+    conjugations: Conjugations = noConjugations,
   ) {
     this.name = name;
     this.gradName = options.derivative === undefined ? gradName : "NotImplemented";
@@ -133,6 +138,7 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
     this.#bool = boolean;
     this.#grad = grad;
     this.#operandNumbers = operandNumbers;
+    this.#conjugations = conjugations;
   }
 
   // --- forward -------------------------------------------------------------------------------------------------------
@@ -140,9 +146,6 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
   #resolve(promoted: DType): { out: DType; compute: DType } {
     const rule = this.options.dtype ?? "promote";
     this.options.check?.(promoted);
-    if (promoted.is_complex) {
-      throw new NotImplementedError(`"${this.name}" not implemented for '${promoted.scalarName}'`);
-    }
     const out =
       rule === "promote" ? promoted : rule === "float" ? toFloat(promoted) : rule === "bool" ? bool : rule(promoted);
     const compute = this.options.compute?.(promoted) ?? (rule === "bool" ? promoted : out);
@@ -151,6 +154,10 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
 
   #makePlan(ins: readonly DType[], out: DType, compute: DType): Plan {
     const key = `${this.key}/${ins.map((d) => d.name).join(",")}>${compute.name}>${out.name}`;
+    if (compute.is_complex) {
+      const kernel = complexKernel(this, key, ins, out, compute, (t, s) => this.#build(t, s), this.#conjugations);
+      return { kernel, out, compute, type: computeType(compute), operand: Number };
+    }
     const isBool = compute === bool;
     const type: Type = isBool ? (this.#bool === null ? "i32" : "bool") : computeType(compute);
     const build = isBool && this.#bool !== null ? this.#bool : this.#build;
@@ -177,6 +184,7 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
   /** The uniform numbers as the kernel takes them. */
   #numbers(scalars: readonly Scalar[], plan: Plan): readonly (number | bigint)[] {
     if (scalars.length === 0) return noScalars;
+    if (plan.compute.is_complex) return scalars.flatMap(complexArgument);
     return scalars.map((s, i) => (this.#operandNumbers[i] === true ? plan.operand(s) : asArgument(s, plan.type)));
   }
 
@@ -246,7 +254,7 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
     const out = x._isContiguous
       ? allocate(x.shape, plan.out, x._storage.backend)
       : allocateLike(x.shape, plan.out, ins);
-    plan.kernel.run([out], ins, [plan.operand(value)]);
+    plan.kernel.run([out], ins, plan.compute.is_complex ? [value, 0] : [plan.operand(value)]);
     if (modes.grad && this.differentiable && requiresGrad(x)) {
       record(this, ins, { scalars: [value], compute: plan.compute, numeric: true }, [out]);
     }
@@ -375,7 +383,8 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
       else if (kind === "formula") wanted.push(i);
     }
     const params = node.params as PointwiseParams;
-    if (wanted.length > 1 && !modes.grad) this.#backwardFused(node, g, wanted, out, params);
+    if (wanted.length > 1 && !modes.grad && !params.compute.is_complex)
+      this.#backwardFused(node, g, wanted, out, params);
     else for (const i of wanted) out[i] = this.#backwardOne(node, g, i, params);
     return out;
   }
@@ -412,6 +421,7 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
       null,
       null,
       this.#operandNumbers,
+      derivedConjugations(this.#conjugations, i, grad.tensors, grad.result),
     );
   }
 
@@ -708,6 +718,9 @@ export function pointwise<F = UnaryOperator>(
     const extra: Record<string, unknown> = {};
     const bound = signature.bind(args, extra);
     const compute = (): Tensor => {
+      if (options.complex !== undefined && bound.some((x) => x instanceof Tensor && x.dtype.is_complex)) {
+        return options.complex(...(bound as Tensor[]));
+      }
       const { rule, tensors, scalars, operands, numeric, values } = op.split(bound);
       if (tensors.length === 0) {
         throw new ArgumentTypeError(
@@ -719,9 +732,12 @@ export function pointwise<F = UnaryOperator>(
     if (extra["out"] == null) return compute();
     return withOut(signature.name, bound, extra["out"], compute);
   };
+  const { complex } = options;
   const fn = op.unary
-    ? (x: unknown, options?: unknown): unknown =>
-        options === undefined && x instanceof Tensor ? op.allTensors.call1(x) : run([x, options])
+    ? (x: unknown, options?: unknown): unknown => {
+        if (options !== undefined || !(x instanceof Tensor)) return run([x, options]);
+        return complex !== undefined && x.dtype.is_complex ? complex(x) : op.allTensors.call1(x);
+      }
     : op.binary === null
       ? (...args: unknown[]): unknown => run(args)
       : (a: unknown, b: unknown, c?: unknown, d?: unknown, e?: unknown): unknown => {
