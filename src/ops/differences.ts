@@ -52,9 +52,9 @@ export const diff: Op<
     const d = wrapDim(dim, x.ndim);
     checkEdge(x, prepend, d);
     checkEdge(x, append, d);
+    if (n === 0) return zeros_like(x).copy_(x);
     const parts = [prepend, x, append].filter((t) => t !== null);
     let out = parts.length > 1 ? cat(parts, d) : x;
-    if (n === 0) return zeros_like(out).copy_(out);
     const times = Math.min(n, out.shape[d] as number);
     for (let k = 0; k < times; k++) {
       const size = Math.max((out.shape[d] as number) - 1, 0);

@@ -3,6 +3,7 @@
  */
 import { int32, int64 } from "../base/dtype.ts";
 import { IndexError, TorchError } from "../base/errors.ts";
+import type { Scalar } from "../base/promote.ts";
 import { formatShape, wrapDim } from "../base/shape.ts";
 import { atLeast1d, type IndexMode, placesOf, writeSlices } from "../dispatch/family/indexing.ts";
 import { type InplaceOp, Modify, modifying } from "../dispatch/modify.ts";
@@ -176,7 +177,7 @@ function fillSlices(target: Tensor, dim: number, index: Tensor, value: Tensor): 
   writeSlices(target, dim, places, value, "set");
 }
 
-const indexFill = new Modify<{ readonly dim: number; readonly value: number | bigint | boolean }>({
+const indexFill = new Modify<{ readonly dim: number; readonly value: Scalar }>({
   name: "index_fill",
   write: (target, [, index], { dim, value }) => fillSlices(target, dim, index as Tensor, numberLike(target, value)),
   grads: [{ uses: [1], vjp: (g, ctx) => g.index_fill(ctx.params.dim, ctx.input(1), 0) }],

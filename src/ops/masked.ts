@@ -2,10 +2,18 @@
  * Elements that a mask selects.
  */
 import { bool, type DType } from "../base/dtype.ts";
-import { can_cast, scalarType } from "../base/promote.ts";
+import { can_cast, type Scalar, scalarType } from "../base/promote.ts";
 import { TorchError } from "../base/errors.ts";
 import { broadcast, formatShape, numel, sameShape, type Shape } from "../base/shape.ts";
-import { allocateLike, asArgument, castExpr, contiguousRaw, copyRaw, Elementwise } from "../dispatch/elementwise.ts";
+import {
+  allocateLike,
+  asArgument,
+  castExpr,
+  complexArgument,
+  contiguousRaw,
+  copyRaw,
+  Elementwise,
+} from "../dispatch/elementwise.ts";
 import { putRaw, takeRaw } from "../dispatch/family/indexing.ts";
 import { positionsOf } from "../dispatch/family/masks.ts";
 import { type InplaceOp, Modify, modifying } from "../dispatch/modify.ts";
@@ -23,31 +31,35 @@ import type { Op } from "./view.ts";
 const fills = new Map<string, Elementwise>();
 
 /** `out = mask ? value : x`, where value is a number or a tensor of no dimensions. */
-function fillWhere(out: Tensor, x: Tensor, mask: Tensor, value: number | bigint | boolean | Tensor): void {
+function fillWhere(out: Tensor, x: Tensor, mask: Tensor, value: Scalar | Tensor): void {
   const { dtype } = x;
   const type = computeType(dtype);
-  const isTensor = value instanceof Tensor;
-  const key = `masked_fill:${dtype.name}:${mask.dtype.name}:${isTensor ? value.dtype.name : "number"}`;
+  // A complex element has two parts.
+  const parts = dtype.is_complex ? 2 : 1;
+  const from = value instanceof Tensor ? value.dtype : null;
+  const key = `masked_fill:${dtype.name}:${mask.dtype.name}:${from?.name ?? "number"}`;
   let kernel = fills.get(key);
   if (kernel === undefined) {
     kernel = new Elementwise({
       name: "masked_fill",
       key,
       outs: [dtype],
-      ins: isTensor ? [dtype, mask.dtype, value.dtype] : [dtype, mask.dtype],
-      scalars: isTensor ? [] : [type],
-      build: ([a, m, v], [s]) => {
-        const fill = v === undefined ? (s as Expr) : castExpr(v, dtype);
-        return [E.select(E.cast("bool", m as Expr), fill, a as Expr)];
+      ins: from === null ? [dtype, mask.dtype] : [dtype, mask.dtype, from],
+      scalars: from === null ? new Array<typeof type>(parts).fill(type) : [],
+      build: (ins, numbers) => {
+        const own = ins.slice(0, parts);
+        const where = E.cast("bool", ins[parts] as Expr);
+        const given = from === null ? numbers : ins.slice(parts + 1).map((v) => castExpr(v, dtype));
+        return own.map((a, k) => E.select(where, given[k] ?? E.const(type, 0), a));
       },
     });
     fills.set(key, kernel);
   }
-  if (isTensor) kernel.run([out], [x, mask, value], []);
-  else kernel.run([out], [x, mask], [asArgument(value, type)]);
+  if (value instanceof Tensor) kernel.run([out], [x, mask, value], []);
+  else kernel.run([out], [x, mask], parts === 2 ? complexArgument(value) : [asArgument(value, type)]);
 }
 
-type Fill = number | bigint | boolean | null;
+type Fill = Scalar | null;
 
 /** The number is in the parameters, or the tensor among the inputs. */
 const fillDefinition = (gradName: string): PrimitiveDefinition<Fill> => ({
@@ -56,7 +68,7 @@ const fillDefinition = (gradName: string): PrimitiveDefinition<Fill> => ({
   forward: ([x, mask, value], number) => {
     const shape = broadcast((x as Tensor).shape, (mask as Tensor).shape);
     const out = allocateLike(shape, (x as Tensor).dtype, [x as Tensor, mask as Tensor]);
-    fillWhere(out, x as Tensor, mask as Tensor, value ?? (number as number));
+    fillWhere(out, x as Tensor, mask as Tensor, value ?? (number as Scalar));
     return out;
   },
   grads: [
@@ -81,7 +93,7 @@ function fillInplace(prim: Primitive<Fill>, inputs: readonly Tensor[], number: F
     prim,
     inputs,
     number,
-    (t) => fillWhere(t, t, mask, value ?? (number as number)),
+    (t) => fillWhere(t, t, mask, value ?? (number as Scalar)),
     (t) => t.clone(),
   );
 }

@@ -15,8 +15,8 @@ import { unbind } from "./split.ts";
 
 /** What {@link nonzero} gives: one tensor, or with `as_tuple` one for each dimension. */
 export interface Nonzero {
-  (input: Tensor, options?: OutOption & { as_tuple?: false }): Tensor;
   (input: Tensor, options: { as_tuple: true }): Tensor[];
+  (input: Tensor, options?: OutOption & { as_tuple?: false }): Tensor;
 }
 
 /**

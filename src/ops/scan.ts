@@ -1,22 +1,19 @@
 /**
  * Running sums, products and extremes along a dimension.
  */
-import { bool, type DType, float64, int64 } from "../base/dtype.ts";
+import { bool, type DType, int64 } from "../base/dtype.ts";
 import { NotImplementedError, TorchError } from "../base/errors.ts";
 import { wrapDim } from "../base/shape.ts";
-import { modes } from "../autograd/modes.ts";
-import { cloneRaw, contiguousRaw, copyRaw } from "../dispatch/elementwise.ts";
-import { aroundDim, Scan } from "../dispatch/family/scan.ts";
+import { cloneRaw, copyRaw } from "../dispatch/elementwise.ts";
+import { Scan } from "../dispatch/family/scan.ts";
 import { type InplaceOp, modifying } from "../dispatch/modify.ts";
 import { named, type ValuesIndices } from "../dispatch/named.ts";
 import type { OutOption } from "../dispatch/out.ts";
 import { operator } from "../dispatch/op.ts";
 import { apply, apply1, applyInplace, type Primitive, primitive } from "../dispatch/primitive.ts";
 import { E, type Expr } from "../ir/expr.ts";
-import { viewElements } from "../tensor/data.ts";
-import { allocate, type Tensor } from "../tensor/tensor.ts";
-import { where } from "./clamp.ts";
-import { cat } from "./join.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { recurrence, shifted } from "./recurrence.ts";
 import type { Op } from "./view.ts";
 
 interface Params {
@@ -24,36 +21,48 @@ interface Params {
   readonly dtype: DType;
 }
 
-const sums = new Scan({
-  name: "cumsum",
-  start: (type) => [E.const(type, 0)],
-  step: ([a], x) => [E.add(a as Expr, x)],
-});
+const addUp = (carried: readonly Expr[], xs: readonly Expr[]): readonly Expr[] => [
+  E.add(carried[0] as Expr, xs[0] as Expr),
+];
+const zero = (type: Expr["type"]): readonly Expr[] => [E.const(type, 0)];
+
+const sums = new Scan({ name: "cumsum", start: zero, step: addUp });
+const sumsBack = new Scan({ name: "cumsum_reversed", start: zero, step: addUp, reverse: true });
 
 const products = new Scan({
   name: "cumprod",
   start: (type) => [E.const(type, 1)],
-  step: ([a], x) => [E.mul(a as Expr, x)],
+  step: ([a], [x]) => [E.mul(a as Expr, x as Expr)],
 });
 
 function scanRaw(scan: Scan, x: Tensor, { dim, dtype }: Params): Tensor {
-  return scan.run(x, x.ndim === 0 ? 0 : dim, [dtype], true)[0] as Tensor;
-}
-
-/** Sums from the other end. */
-function reversedSums(g: Tensor, dim: number): Tensor {
-  return g.flip([dim]).cumsum(dim).flip([dim]);
+  return scan.run([x], dim, [dtype], true)[0] as Tensor;
 }
 
 const trivial = (shape: readonly number[], dim: number): boolean =>
   shape.length === 0 || shape.includes(0) || shape[dim] === 1;
 
-const cumsumPrimitive = primitive<Params>({
+const cumsumPrimitive: Primitive<Params> = primitive<Params>({
   name: "cumsum",
   forward: ([x], params) => scanRaw(sums, x as Tensor, params),
-  grads: [{ vjp: (g, ctx) => (trivial(ctx.shape(0), ctx.params.dim) ? g : reversedSums(g, ctx.params.dim)) }],
+  grads: [{ vjp: (g, ctx) => (trivial(ctx.shape(0), ctx.params.dim) ? g : summedBack(g, ctx.params.dim)) }],
 });
 
+const reversedPrimitive = primitive<Params>({
+  name: "cumsum",
+  forward: ([x], params) => scanRaw(sumsBack, x as Tensor, params),
+  grads: [{ vjp: (g, ctx) => apply1(cumsumPrimitive, [g], { dim: ctx.params.dim, dtype: g.dtype }) }],
+});
+
+/** Running sums from the end. */
+function summedBack(g: Tensor, dim: number): Tensor {
+  return apply1(reversedPrimitive, [g], { dim, dtype: g.dtype });
+}
+
+/**
+ * Each element is a factor of the results from its own on: its gradient is the product of the factors before it, times
+ * `s[k] = g[k] + x[k + 1] * s[k + 1]`.
+ */
 const cumprodPrimitive = primitive<Params>({
   name: "cumprod",
   forward: ([x], params) => scanRaw(products, x as Tensor, params),
@@ -63,61 +72,12 @@ const cumprodPrimitive = primitive<Params>({
       vjp: (g, ctx) => {
         const { dim } = ctx.params;
         if (trivial(ctx.shape(0), dim)) return g;
-        return productGradient(g, ctx.input(0), dim, ctx.output());
+        const x = ctx.input(0).to(g.dtype);
+        return recurrence(x, g, dim, true).mul(shifted(ctx.output(), dim, 1));
       },
     },
   ],
 });
-
-/**
- * Each element is a factor of the results from its own on. Without zeros, those products are the results divided by it; else
- * they are formed one by one where second derivatives may be wanted, or in one pass over the numbers.
- */
-function productGradient(g: Tensor, x: Tensor, dim: number, result: Tensor): Tensor {
-  if (Number(x.detach().eq(0).any().item()) === 0) return reversedSums(result.mul(g), dim).div(x);
-  if (!modes.grad) return productGradientRaw(g, x, dim);
-  const n = x.shape[dim] as number;
-  const ones = x.new_ones(x.shape.map((size, d) => (d === dim ? 1 : size)));
-  const parts: Tensor[] = [];
-  for (let k = 0; k < n; k++) {
-    const before = k === 0 ? ones : x.narrow(dim, 0, k).prod(dim, true);
-    const products =
-      k === n - 1 ? before : cat([before, before.mul(x.narrow(dim, k + 1, n - k - 1).cumprod(dim))], dim);
-    parts.push(
-      g
-        .narrow(dim, k, n - k)
-        .mul(products)
-        .sum(dim, true),
-    );
-  }
-  return cat(parts, dim);
-}
-
-/** `b[k] * s[k]`, with `b[k]` the product of the factors before, and `s[k] = g[k] + x[k + 1] * s[k + 1]`. */
-function productGradientRaw(g: Tensor, x: Tensor, dim: number): Tensor {
-  const wide = (t: Tensor): Float64Array => viewElements(contiguousRaw(t.detach().double())) as Float64Array;
-  const gs = wide(g).slice();
-  const xs = wide(x).slice();
-  const { outer, n, inner } = aroundDim(x.shape, dim);
-  const out = allocate(x.shape, float64, x._backend);
-  const to = viewElements(out) as Float64Array;
-  for (let o = 0; o < outer; o++) {
-    for (let i = 0; i < inner; i++) {
-      const base = o * n * inner + i;
-      let s = 0;
-      for (let k = n - 1; k >= 0; k--) {
-        s = (gs[base + k * inner] as number) + (k < n - 1 ? (xs[base + (k + 1) * inner] as number) * s : 0);
-        to[base + k * inner] = s;
-      }
-      let b = 1;
-      for (let k = 0; k < n; k++) {
-        to[base + k * inner] = (to[base + k * inner] as number) * b;
-        b *= xs[base + k * inner] as number;
-      }
-    }
-  }
-  return out.to(x.dtype);
-}
 
 type Cumulative = (
   input: Tensor,
@@ -165,7 +125,8 @@ const runningExtreme = (name: "cummax" | "cummin"): Scan =>
   new Scan({
     name,
     start: (type) => [E.const(type, 0), E.const("i32", 0)],
-    step: ([best, where], x, i) => {
+    step: ([best, where], [given], i) => {
+      const x = given as Expr;
       const known = best as Expr;
       const better = name === "cummax" ? E.ge(x, known) : E.le(x, known);
       const float = x.type === "f32" || x.type === "f64";
@@ -180,7 +141,7 @@ const selecting = (name: "cummax" | "cummin"): Primitive<number> => {
   const scan = runningExtreme(name);
   return primitive<number>({
     name,
-    forward: ([x], dim) => scan.run(x as Tensor, dim, [(x as Tensor).dtype, int64], false),
+    forward: ([x], dim) => scan.run([x as Tensor], dim, [(x as Tensor).dtype, int64], false),
     nonDifferentiable: [1],
     grads: [
       {
@@ -216,8 +177,9 @@ export const cummin: RunningExtreme = defineRunning("cummin");
 const logSums = new Scan({
   name: "logcumsumexp",
   start: (type) => [E.const(type, -Infinity)],
-  step: ([carried], x) => {
+  step: ([carried], [given]) => {
     const a = carried as Expr;
+    const x = given as Expr;
     const low = E.min(a, x);
     const high = E.max(a, x);
     // Equal infinities stay themselves; their difference would be NaN.
@@ -226,6 +188,10 @@ const logSums = new Scan({
   },
 });
 
+/**
+ * The gradient of element i is the sum over j >= i of `g[j] * exp(x[i] - result[j])`, by a recurrence whose factors are at
+ * most 1.
+ */
 const logcumsumexpPrimitive = primitive<Params>({
   name: "logcumsumexp",
   forward: ([x], params) => scanRaw(logSums, x as Tensor, params),
@@ -237,27 +203,15 @@ const logcumsumexpPrimitive = primitive<Params>({
         if (g.ndim === 0 || g._numel === 0) return g;
         const x = ctx.input(0);
         const result = ctx.output();
-        const reverse = (t: Tensor): Tensor => t.flip([dim]).logcumsumexp(dim).flip([dim]);
-        const lowest = g.new_full([], lowestOf(g.dtype));
-        const logs = g.abs().log();
-        const part = (positive: boolean): Tensor => {
-          const chosen = where(positive ? g.gt(0) : g.lt(0), logs, lowest);
-          return reverse(chosen.sub(result)).add(x).exp();
-        };
-        return part(true).sub(part(false));
+        const factors = shifted(result, dim, Number.NEGATIVE_INFINITY).sub(result).exp();
+        return x
+          .sub(result)
+          .exp()
+          .mul(recurrence(factors, g, dim, true));
       },
     },
   ],
 });
-
-const lowestOf = (dtype: DType): number =>
-  dtype.name === "float64"
-    ? -Number.MAX_VALUE
-    : dtype.name === "float16"
-      ? -65504
-      : dtype.name === "bfloat16"
-        ? -3.3895313892515355e38
-        : -3.4028234663852886e38;
 
 /** The logarithm of the running sum of exponentials along a dimension, without overflow. */
 export const logcumsumexp: Op<(input: Tensor, dim: number, options?: OutOption) => Tensor> = operator(

@@ -2,6 +2,7 @@
  * What the reductions of `scatter_reduce` and `index_reduce` have in common.
  */
 import type { DType } from "../base/dtype.ts";
+import type { Scalar } from "../base/promote.ts";
 import { copyRaw, fillRaw } from "../dispatch/elementwise.ts";
 import { allocate, type Tensor } from "../tensor/tensor.ts";
 import { where } from "./clamp.ts";
@@ -60,7 +61,7 @@ export function extreme(
 }
 
 /** A number as a tensor of no dimensions with the dtype of another tensor. */
-export function numberLike(t: Tensor, value: number | bigint | boolean): Tensor {
+export function numberLike(t: Tensor, value: Scalar): Tensor {
   const out = allocate([], t.dtype, t._backend);
   fillRaw(out, value);
   return out;

@@ -2,6 +2,7 @@
  * Writing elements to places that an index tensor names, along one dimension.
  */
 import { TorchError } from "../base/errors.ts";
+import type { Scalar } from "../base/promote.ts";
 import { wrapDim } from "../base/shape.ts";
 import { type IndexMode, placesOf, scatterRaw } from "../dispatch/family/indexing.ts";
 import { type InplaceOp, Modify, modifying } from "../dispatch/modify.ts";
@@ -52,7 +53,7 @@ const scatterReduced = new Modify<Params>({
   },
 });
 
-const scatterValue = new Modify<Params & { readonly value: number | bigint | boolean }>({
+const scatterValue = new Modify<Params & { readonly value: Scalar }>({
   name: "scatter",
   gradName: "ScatterBackward1",
   layout: "contiguous",

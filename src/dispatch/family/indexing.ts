@@ -12,7 +12,7 @@
  * wins and sums do not depend on the machine.
  */
 import type { Backend, Program } from "../../backend/backend.ts";
-import { type DType, int16, int32, int64, uint8 } from "../../base/dtype.ts";
+import { type DType, int16, int32, int64, toReal, uint8 } from "../../base/dtype.ts";
 import { TorchError } from "../../base/errors.ts";
 import { broadcastStrides, type Shape } from "../../base/shape.ts";
 import { E, type Expr } from "../../ir/expr.ts";
@@ -112,17 +112,25 @@ function carrier(dtype: DType): DType {
  * that only subscripts move through.
  */
 export function moveIndexed(mode: IndexMode, indexed: Tensor, walked: Tensor, subscripts: readonly Subscript[]): void {
-  const { shape } = walked;
   if (walked._numel === 0) return;
+  const moves = mode === "get" || mode === "set";
+  // Complex numbers are added by parts, and those of 16 bytes move as two.
+  const parts = indexed.dtype.is_complex && (!moves || indexed.dtype.itemsize === 16) ? 2 : 1;
+  const shape = parts === 2 ? [...walked.shape, 2] : walked.shape;
+  const scaled = (s: Shape, own: number): Shape => (parts === 2 ? [...s.map((n) => n * 2), own] : s);
   const strides = [
-    indexed._strides,
-    walked._strides,
-    ...subscripts.map(({ places }) => broadcastStrides(places.shape, places._strides, shape)),
+    scaled(indexed._strides, 1),
+    scaled(walked._strides, 1),
+    ...subscripts.map(({ places }) => {
+      const s = broadcastStrides(places.shape, places._strides, walked.shape);
+      return parts === 2 ? [...s, 0] : s;
+    }),
   ];
   const loops = merged(shape, strides);
   const rank = loops.sizes.length;
   const classes = loops.strides.map((s): Class => (s[rank - 1] === 1 ? "c" : s[rank - 1] === 0 ? "s" : "n"));
-  const dtype = mode === "get" || mode === "set" ? carrier(indexed.dtype) : indexed.dtype;
+  const own = parts === 2 ? toReal(indexed.dtype) : indexed.dtype;
+  const dtype = moves ? carrier(own) : own;
   const backend = indexed._backend;
   let table = programs.get(backend);
   if (table === undefined) {
@@ -141,7 +149,7 @@ export function moveIndexed(mode: IndexMode, indexed: Tensor, walked: Tensor, su
     args.push(...s.slice(0, rank - 1));
     if (classes[k] === "n") args.push(s[rank - 1] as number);
   });
-  args.push(...subscripts.map((s) => s.stride));
+  args.push(...subscripts.map((s) => s.stride * parts));
   program.run(...args);
 }
 

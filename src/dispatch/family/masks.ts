@@ -3,7 +3,7 @@
  */
 import { bool, int32, int64 } from "../../base/dtype.ts";
 import { hostOf, viewElements } from "../../tensor/data.ts";
-import { allocate, type Tensor } from "../../tensor/tensor.ts";
+import { alias, allocate, type Tensor } from "../../tensor/tensor.ts";
 import { castRaw, contiguousRaw } from "../elementwise.ts";
 
 /** The row-major positions at which a mask is true, as int32. */
@@ -24,12 +24,12 @@ function countTrue(bits: Uint8Array): number {
   return n;
 }
 
-/** The indices of nonzero elements, one row for each, as int64; in row-major order. */
+/** The indices of nonzero elements, one row for each, as int64; in row-major order. Stored column by column, as in PyTorch. */
 export function nonzeroRaw(x: Tensor): Tensor {
   const n = x.ndim;
   const positions = positionsOf(x);
   const count = positions._numel;
-  const out = allocate([count, n], int64, x._backend);
+  const out = allocate([n, count], int64, x._backend);
   const from = viewElements(positions) as Int32Array;
   // The high words of small int64 numbers are zero.
   const host = hostOf(x._backend, "nonzero()");
@@ -39,10 +39,10 @@ export function nonzeroRaw(x: Tensor): Tensor {
     for (let d = n - 1; d > 0; d--) {
       const size = x.shape[d] as number;
       const q = Math.trunc(rest / size);
-      words[2 * (i * n + d)] = rest - q * size;
+      words[2 * (d * count + i)] = rest - q * size;
       rest = q;
     }
-    if (n > 0) words[2 * i * n] = rest;
+    if (n > 0) words[2 * i] = rest;
   }
-  return out;
+  return alias(out, [count, n], [1, count], 0);
 }

@@ -6,7 +6,7 @@
  * neighbours along `inner` are independent, and run in vector lanes.
  */
 import type { Backend, Program } from "../../backend/backend.ts";
-import { type DType, int64 } from "../../base/dtype.ts";
+import type { DType } from "../../base/dtype.ts";
 import { E, type Expr, type Type } from "../../ir/expr.ts";
 import { computeType, type Kernel, type Stmt, type Uniform } from "../../ir/kernel.ts";
 import { allocate, type Tensor } from "../../tensor/tensor.ts";
@@ -17,10 +17,12 @@ export interface ScanRule {
   readonly name: string;
   /** The carried values before the first element. */
   readonly start: (type: Type) => readonly Expr[];
-  /** The carried values after element `x` at position `i` (an i32). */
-  readonly step: (carried: readonly Expr[], x: Expr, i: Expr) => readonly Expr[];
+  /** The carried values after the elements `xs` of the inputs at step `i` (an i32). */
+  readonly step: (carried: readonly Expr[], xs: readonly Expr[], i: Expr) => readonly Expr[];
   /** The results from the carried values; default the first. */
   readonly results?: (carried: readonly Expr[]) => readonly Expr[];
+  /** Whether it starts at the end. */
+  readonly reverse?: boolean;
 }
 
 /** The sizes before, along and after a dimension. */
@@ -43,13 +45,14 @@ export class Scan {
     this.#rule = rule;
   }
 
-  /** Scans along `dim`; `outs` are the dtypes of the results. `wide`: whether floats are carried as float64. */
-  run(x: Tensor, dim: number, outs: readonly DType[], wide: boolean): Tensor[] {
+  /** Scans inputs of one shape along `dim`; `outs` are the dtypes of the results. `wide`: whether floats are carried as float64. */
+  run(inputs: readonly Tensor[], dim: number, outs: readonly DType[], wide: boolean): Tensor[] {
+    const x = inputs[0] as Tensor;
+    const sources = inputs.map((t) => contiguousRaw(t));
     const results = outs.map((dtype) => allocate(x.shape, dtype, x._backend));
     if (x._numel === 0) return results;
-    const source = contiguousRaw(x);
     const { outer, n, inner } = aroundDim(x.shape, dim);
-    const key = `${inner === 1 ? "row" : "columns"}:${source.dtype.name}>${outs.map((d) => d.name).join(",")}`;
+    const key = `${inner === 1 ? "row" : "columns"}:${sources.map((t) => t.dtype.name).join(",")}>${outs.map((d) => d.name).join(",")}`;
     let table = this.#programs.get(x._backend);
     if (table === undefined) {
       table = new Map();
@@ -57,14 +60,22 @@ export class Scan {
     }
     let program = table.get(key);
     if (program === undefined) {
-      program = x._backend.compile(this.#kernel(key, source.dtype, outs, wide, inner === 1));
+      program = x._backend.compile(
+        this.#kernel(
+          key,
+          sources.map((t) => t.dtype),
+          outs,
+          wide,
+          inner === 1,
+        ),
+      );
       table.set(key, program);
     }
-    program.run(...results.map((t) => t._ptr), source._ptr, outer, n, inner);
+    program.run(...results.map((t) => t._ptr), ...sources.map((t) => t._ptr), outer, n, inner);
     return results;
   }
 
-  #kernel(key: string, source: DType, outs: readonly DType[], wide: boolean, row: boolean): Kernel {
+  #kernel(key: string, sources: readonly DType[], outs: readonly DType[], wide: boolean, row: boolean): Kernel {
     const scalars: Uniform[] = [
       { name: "outer", type: "i32" },
       { name: "n", type: "i32" },
@@ -75,12 +86,13 @@ export class Scan {
     const natural = computeType(value);
     const type: Type = wide && natural === "f32" ? "f64" : natural === "bool" ? "i32" : natural;
     const from = outs.length;
+    const step = this.#rule.reverse === true ? E.sub(E.sub(n, 1), E.index(2)) : E.index(2);
     const at = row
-      ? E.add(E.mul(E.index(0), n), E.index(2))
-      : E.add(E.add(E.mul(E.mul(E.index(0), n), inner), E.mul(E.index(2), inner)), E.index(1));
+      ? E.add(E.mul(E.index(0), n), step)
+      : E.add(E.add(E.mul(E.mul(E.index(0), n), inner), E.mul(step, inner)), E.index(1));
     const start = this.#rule.start(type);
     const carried = start.map((e, k) => E.var(e.type, k));
-    const loaded = E.cast(type, castExpr(E.load(computeType(source), from, at), value));
+    const loaded = sources.map((dtype, k) => E.cast(type, castExpr(E.load(computeType(dtype), from + k, at), value)));
     const next = this.#rule.step(carried, loaded, E.index(2));
     const fresh = next.map((e, k) => E.var(e.type, 10 + k));
     const results = this.#rule.results?.(fresh) ?? [fresh[0] as Expr];
@@ -107,13 +119,10 @@ export class Scan {
       key: `${this.#rule.name}/${key}`,
       buffers: [
         ...outs.map((dtype, k) => ({ name: `out${k}`, dtype, access: "write" as const })),
-        { name: "in", dtype: source, access: "read" },
+        ...sources.map((dtype, k) => ({ name: `in${k}`, dtype, access: "read" as const })),
       ],
       scalars,
       body: [{ kind: "loop", loop: 0, mode: "parallel", extent: outer, body: columns }],
     };
   }
 }
-
-/** The dtype in which integers are summed and multiplied. */
-export const wideInteger = (dtype: DType): DType => (dtype.category < 2 ? int64 : dtype);
