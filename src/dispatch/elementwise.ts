@@ -283,14 +283,11 @@ function buildKernel(spec: ElementwiseSpec, rank: number, classes: readonly Clas
   );
   if (nOut > 1) {
     // Outputs may be inputs too: all values are there before the first is stored (Note [Overlapping buffers]).
-    const bound = values.map((value, k): Stmt => ({ kind: "let", id: k, value }));
-    const stores = values.map((value, k): Stmt => ({
-      kind: "store",
-      buffer: k,
-      index: address(k),
-      value: E.var(value.type, k),
-    }));
-    body = [...bound, ...stores];
+    const stores = body as Extract<Stmt, { kind: "store" }>[];
+    body = [
+      ...stores.map(({ value }, k): Stmt => ({ kind: "let", id: k, value })),
+      ...stores.map((s, k): Stmt => ({ ...s, value: E.var(s.value.type, k) })),
+    ];
   }
   if (blocks !== null) {
     const size = sizes[0] as Expr;
