@@ -150,28 +150,31 @@ export const threshold: ((
 
 // --- exponential units -----------------------------------------------------------------------------------------------
 
-/** `scale * (x > 0 ? x : alpha * (exp(inputScale * x) - 1))`. */
-const exponential = (name: string, gradName: string): unknown =>
-  pointwise(
+/** `scale * (x > 0 ? x : alpha * (exp(inputScale * x) - 1))`; `slope` is the input scale that the gradient uses. */
+function exponential(name: string, gradName: string, slope: (alpha: Expr, inner: Expr) => Expr): unknown {
+  return pointwise(
     `${name}(Tensor input, Scalar alpha, Scalar scale, Scalar input_scale)`,
     (x, alpha, scale, inner) => {
       const low = E.mul(E.mul(E.expm1(E.mul(x, inner as Expr)), alpha as Expr), scale as Expr);
       return E.select(E.gt(x, 0), E.mul(x, scale as Expr), low);
     },
     {
-      grad: (g, _, x, alpha, scale, inner) => {
-        const slope = E.mul(E.mul(inner as Expr, alpha as Expr), scale as Expr);
-        // The exponential must stay finite on the side that is not taken.
-        const growth = E.exp(E.mul(E.min(x, 0), inner as Expr));
-        return [E.select(E.le(x, 0), E.mul(E.mul(g, slope), growth), E.mul(g, scale as Expr)), null, null, null];
+      grad: (g, _, x, alpha, scale, given) => {
+        const inner = slope(alpha as Expr, given as Expr);
+        const factor = E.mul(E.mul(inner, alpha as Expr), scale as Expr);
+        // The exponential must stay finite on the side that is not taken, and be constant from 0 on.
+        const growth = E.exp(E.mul(E.select(E.lt(x, 0), x, 0), inner));
+        return [E.select(E.le(x, 0), E.mul(E.mul(g, factor), growth), E.mul(g, scale as Expr)), null, null, null];
       },
       gradName,
       check: onlyFloat("elu_cpu"),
     },
   );
+}
 
-const eluForm = exponential("elu", "EluBackward0");
-const celuForm = exponential("celu", "CeluBackward0");
+const eluForm = exponential("elu", "EluBackward0", (_, inner) => inner);
+// PyTorch's gradient takes 1 / alpha of alpha in single precision.
+const celuForm = exponential("celu", "CeluBackward0", (alpha) => E.div(1, E.cast(alpha.type, E.cast("f32", alpha))));
 
 /** `x > 0 ? x : alpha * (exp(x) - 1)`. */
 export const elu: Activation1<"alpha"> = functional(
@@ -215,9 +218,9 @@ export const silu: Activation = functional("silu(Tensor input, bool inplace=Fals
 /** `log(1 + exp(x))` without overflow. */
 const softened = (x: Expr): Expr => E.add(E.pmax(x, 0), E.log1p(E.exp(E.neg(E.abs(x)))));
 
-const mishForm = pointwise("mish", (x) => E.mul(x, E.tanh(softened(x))), {
+const mishForm = pointwise("mish", (x) => E.mul(x, E.tanh(E.log1p(E.exp(x)))), {
   grad: (g, _, x) => {
-    const t = E.tanh(softened(x));
+    const t = E.tanh(E.log1p(E.exp(x)));
     return [E.mul(g, E.add(t, E.mul(E.mul(x, E.sigmoid(x)), E.sub(1, E.mul(t, t)))))];
   },
   check: onlyFloat("mish_cpu"),
@@ -304,6 +307,7 @@ export const logsigmoid: UnaryOperator = pointwise(
   {
     grad: (g, _, x) => [E.mul(g, E.sigmoid(E.neg(x)))],
     gradName: "LogSigmoidBackward0",
+    layout: "contiguous",
     check: onlyFloat("log_sigmoid_cpu"),
   },
 );
@@ -324,7 +328,7 @@ const hardswishForm = pointwise("hardswish", (x) => E.div(E.mul(x, gate(x)), 6),
 export const hardswish: Activation = functional("hardswish(Tensor input, bool inplace=False)", hardswishForm);
 
 const hardsigmoidForm = pointwise("hardsigmoid", (x) => E.div(gate(x), 6), {
-  grad: (g, _, x) => [E.select(E.and(E.gt(x, -3), E.lt(x, 3)), E.mul(g, 1 / 6), 0)],
+  grad: (g, _, x) => [E.select(E.and(E.gt(x, -3), E.lt(x, 3)), E.mul(g, Math.fround(1 / 6)), 0)],
   check: onlyFloat("hardsigmoid_cpu"),
 });
 

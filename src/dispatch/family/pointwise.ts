@@ -40,6 +40,8 @@ export interface PointwiseOptions {
   readonly differentiable?: boolean;
   /** Where PyTorch has not written the derivative: backward throws. */
   readonly derivative?: "not implemented";
+  /** Where the result is always row-major, rather than laid out as the input. */
+  readonly layout?: "contiguous";
   /** The node's name; a function where it depends on which parameters are plain numbers (PyTorch's overloads). */
   readonly gradName?: string | ((isNumber: readonly boolean[]) => string);
   readonly method?: boolean;
@@ -214,9 +216,10 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
     const at = (x.dtype.code << 4) | get_default_dtype().code;
     const plan = (this.#plans[at] ??= this.#plan([x], [x]));
     const ins = [x];
-    const out = x._isContiguous
-      ? allocate(x.shape, plan.out, x._storage.backend)
-      : allocateLike(x.shape, plan.out, ins);
+    const out =
+      x._isContiguous || this.options.layout === "contiguous"
+        ? allocate(x.shape, plan.out, x._storage.backend)
+        : allocateLike(x.shape, plan.out, ins);
     plan.kernel.run([out], ins, noScalars);
     if (modes.grad && this.differentiable && requiresGrad(x)) {
       record(this, ins, { scalars: noScalars, compute: plan.compute, numeric: false }, [out]);
