@@ -12,17 +12,9 @@ import { E, type Expr } from "../ir/expr.ts";
 import { readElement } from "../tensor/data.ts";
 import { alias, allocate, type Tensor } from "../tensor/tensor.ts";
 import { log_softmax } from "./softmax.ts";
+import { type LossReduction, reductionOf, type ReductionOptions } from "./loss-reduction.ts";
+import { divNumber } from "./number-forms.ts";
 import type { Op } from "./view.ts";
-
-/** What becomes of the losses of single elements. */
-export type LossReduction = "mean" | "sum" | "none";
-
-/** @internal Throws unless `reduction` is one. */
-export function checkReduction(reduction: string): asserts reduction is LossReduction {
-  if (reduction !== "mean" && reduction !== "sum" && reduction !== "none") {
-    throw new ValueError(`${reduction} is not a valid value for reduction`);
-  }
-}
 
 interface NllParams {
   readonly reduction: LossReduction;
@@ -46,7 +38,6 @@ function classOf(r: RowContext, target: number, weight: number | null, n: Expr):
 }
 
 const width: Expr = E.scalar("i32", 1);
-const position = (index: Expr): Expr => E.add(E.mul(E.index(0), width), index);
 
 const forwardKernel = (weighted: boolean): RowsKernel =>
   new RowsKernel({
@@ -56,7 +47,7 @@ const forwardKernel = (weighted: boolean): RowsKernel =>
     params: 1,
     build: (r) => {
       const { index, weight } = classOf(r, 1, weighted ? 2 : null, width);
-      const loss = E.neg(E.mul(weight, r.pick(0, position(index))));
+      const loss = E.neg(E.mul(weight, r.pick(0, index)));
       // An ignored row is 0 whatever its values.
       return [E.select(E.eq(weight, 0), E.const(r.type, 0), loss), weight];
     },
@@ -193,12 +184,11 @@ const nllPrimitive = define("nll_loss", "NllLossBackward0");
 const nll2dPrimitive = define("nll_loss2d", "NllLoss2DBackward0");
 
 /** Options of {@link nll_loss}. */
-export interface NllLossOptions {
+export interface NllLossOptions extends ReductionOptions {
   /** A weight for each class, shape (C). */
   weight?: Tensor | null;
   /** Targets of this value count nothing. Default: -100. */
   ignore_index?: number;
-  reduction?: LossReduction;
 }
 
 function checkNll(x: Tensor, target: Tensor, weight: Tensor | null): void {
@@ -239,17 +229,17 @@ function checkNll(x: Tensor, target: Tensor, weight: Tensor | null): void {
 export const nll_loss: Op<
   (input: Tensor, target: Tensor, weight?: Tensor | null | NllLossOptions, options?: NllLossOptions) => Tensor
 > = operator(
-  "nll_loss(Tensor input, Tensor target, Tensor? weight=None, any size_average=None, int ignore_index=-100, any reduce=None, str reduction='mean')",
+  "nll_loss(Tensor input, Tensor target, Tensor? weight=None, bool? size_average=None, int ignore_index=-100, bool? reduce=None, str reduction='mean')",
   (
     x: Tensor,
     target: Tensor,
     weight: Tensor | null,
-    _a: unknown,
+    average: boolean | null,
     ignoreIndex: number,
-    _b: unknown,
-    reduction: string,
+    reduce: boolean | null,
+    text: string,
   ) => {
-    checkReduction(reduction);
+    const reduction = reductionOf(text, average, reduce);
     checkNll(x, target, weight);
     const params: NllParams = { reduction, ignoreIndex, shape: x.shape };
     const w = weight === null ? null : castRaw(weight.detach(), x.dtype);
@@ -285,7 +275,7 @@ function probabilityLoss(
   }
   if (reduction === "none") return terms.sum(dim).neg();
   const total = terms.sum().neg();
-  return reduction === "sum" ? total : total.div(x._numel / classes);
+  return reduction === "sum" ? total : divNumber(total, x._numel / classes);
 }
 
 /** Class targets with a part of the weight on all classes. */
@@ -326,18 +316,18 @@ function smoothedLoss(
 export const cross_entropy: Op<
   (input: Tensor, target: Tensor, weight?: Tensor | null | CrossEntropyOptions, options?: CrossEntropyOptions) => Tensor
 > = operator(
-  "cross_entropy(Tensor input, Tensor target, Tensor? weight=None, any size_average=None, int ignore_index=-100, any reduce=None, str reduction='mean', float label_smoothing=0.0)",
+  "cross_entropy(Tensor input, Tensor target, Tensor? weight=None, bool? size_average=None, int ignore_index=-100, bool? reduce=None, str reduction='mean', float label_smoothing=0.0)",
   (
     x: Tensor,
     target: Tensor,
     weight: Tensor | null,
-    _a: unknown,
+    average: boolean | null,
     ignoreIndex: number,
-    _b: unknown,
-    reduction: string,
+    reduce: boolean | null,
+    text: string,
     smoothing: number,
   ) => {
-    checkReduction(reduction);
+    const reduction = reductionOf(text, average, reduce);
     if (smoothing < 0 || smoothing > 1) {
       throw new TorchError(`label_smoothing must be between 0.0 and 1.0. Got: ${smoothing}`);
     }
