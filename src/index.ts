@@ -43,3 +43,10 @@ export {
   set_default_dtype,
   uint8,
 } from "./base/dtype.ts";
+
+/** Memory formats and the layout, as PyTorch names them. */
+export const contiguous_format = "torch.contiguous_format" as const;
+export const preserve_format = "torch.preserve_format" as const;
+export const channels_last = "torch.channels_last" as const;
+export const channels_last_3d = "torch.channels_last_3d" as const;
+export const strided = "torch.strided" as const;

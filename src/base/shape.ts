@@ -77,6 +77,7 @@ export function wrapDims(
   ndim: number,
   emptyIsAll = true,
 ): number[] {
+  if (ndim > 64) throw new TorchError("only tensors with up to 64 dims are supported");
   if (dims === null || dims === undefined) return Array.from({ length: ndim }, (_, i) => i);
   const list = typeof dims === "number" ? [dims] : dims;
   if (list.length === 0 && emptyIsAll) return Array.from({ length: ndim }, (_, i) => i);

@@ -316,15 +316,19 @@ function buildKernel(spec: ElementwiseSpec, rank: number, classes: readonly Clas
 /** Elementwise conversion from one dtype to another, compiled once per pair. */
 const casts: (Elementwise | undefined)[] = [];
 
-/** Converts between compute types as PyTorch's `to` does. */
+/**
+ * Converts between compute types as PyTorch's `to` does. A float outside the integer's range becomes the least integer, as the
+ * conversion instructions of the processors that PyTorch runs on leave it; narrow integers take the low bits of that.
+ */
 export function castExpr(value: Expr, to: DType): Expr {
   const type = computeType(to);
   if (value.type === type) return value;
-  if (to.category === 1 && to.name !== "int64" && (value.type === "f32" || value.type === "f64")) {
-    // Narrow integers take the low bits of the 64-bit value, as a conversion in C on this hardware does.
-    return E.cast("i32", E.cast("i64", value));
-  }
-  return E.cast(type, value);
+  const fromFloat = value.type === "f32" || value.type === "f64";
+  if (!fromFloat || (type !== "i32" && type !== "i64")) return E.cast(type, value);
+  const bits = type === "i32" ? 31 : 63;
+  const inside = E.and(E.ge(value, -(2 ** bits)), E.lt(value, 2 ** bits));
+  const least = E.const(type, type === "i32" ? -(2 ** 31) : -(2n ** 63n));
+  return E.select(inside, E.cast(type, value), least);
 }
 
 /** Copies `src` into `dst` with broadcasting and conversion; autograd does not see it. */

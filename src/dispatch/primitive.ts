@@ -272,7 +272,8 @@ export function checkStorable(t: Tensor, shape: readonly number[], dtype: Tensor
 
 /**
  * @internal Runs an operation in place on `inputs[0]`: `write` changes the memory. Checks first, so that an error leaves
- * everything as it was; then the version is counted up and the history rebased.
+ * everything as it was; then the version is counted up and the history rebased. `overlapping`: whether elements may share their
+ * place in memory, which is harmless where all get the same value.
  */
 export function applyInplace<P>(
   rule: Recordable<P> & { readonly differentiable: boolean },
@@ -280,11 +281,12 @@ export function applyInplace<P>(
   params: P,
   write: (target: Tensor) => void,
   clone: (t: Tensor) => Tensor,
+  overlapping = false,
 ): Tensor {
   const target = inputs[0] as Tensor;
   const records = modes.grad && rule.differentiable && anyRequiresGrad(inputs);
   checkInplace(target, records);
-  checkWritable(target);
+  if (!overlapping) checkWritable(target);
   if (modes.dual !== null && rule.differentiable && anyTangent(inputs)) {
     const values = [dualClone(target, clone), ...inputs.slice(1)];
     withoutDual(() => applyInplace(rule, inputs, params, write, clone));

@@ -1,11 +1,10 @@
 /**
- * Conversion between dtypes, copying, and values in and out.
+ * Conversion between copying, and values in and out.
  */
 import {
   bfloat16,
   bool,
   type DType,
-  dtypes,
   float16,
   float32,
   float64,
@@ -18,7 +17,7 @@ import {
 import { ArgumentTypeError, TorchError } from "../base/errors.ts";
 import { broadcast, formatShape, sameShape } from "../base/shape.ts";
 import { castRaw, cloneRaw, copyRaw, fillRaw } from "../dispatch/elementwise.ts";
-import { describe, type Operator, operator } from "../dispatch/op.ts";
+import { describe, operator } from "../dispatch/op.ts";
 import { apply1, applyInplace, primitive } from "../dispatch/primitive.ts";
 import { PyFloat, type ScalarLike, Signature } from "../dispatch/signature.ts";
 import { type Element, elementAt, flatElements } from "../tensor/data.ts";
@@ -180,10 +179,10 @@ export const fill_: Op<(input: Tensor, value: ScalarLike | Tensor) => Tensor> = 
           `fill_ only supports 0-dimension value tensor but got tensor with ${value.ndim} dimensions.`,
         );
       }
-      return applyInplace(fillTensorPrimitive, [x, value], null, (t) => copyRaw(t, value), cloneRaw);
+      return applyInplace(fillTensorPrimitive, [x, value], null, (t) => copyRaw(t, value), cloneRaw, true);
     }
     const number = value instanceof PyFloat ? value.value : value;
-    return applyInplace(fillPrimitive, [x], null, (t) => fillRaw(t, number), cloneRaw);
+    return applyInplace(fillPrimitive, [x], null, (t) => fillRaw(t, number), cloneRaw, true);
   },
   { namespace: true },
 );
@@ -197,7 +196,7 @@ export const fill: Op<(input: Tensor, value: ScalarLike | Tensor) => Tensor> = o
 
 /** Sets every element to zero. */
 export const zero_: Op<(input: Tensor) => Tensor> = operator("zero_(Tensor input)", (x: Tensor) =>
-  applyInplace(zeroPrimitive, [x], null, (t) => fillRaw(t, 0), cloneRaw),
+  applyInplace(zeroPrimitive, [x], null, (t) => fillRaw(t, 0), cloneRaw, true),
 );
 
 /** The one element of a tensor as a JavaScript value; an int64 beyond 2^53 is a bigint. */
@@ -232,9 +231,4 @@ export const tolist: Op<(input: Tensor) => Nested> = operator(
     return level;
   },
   { namespace: false },
-);
-
-/** @internal Every conversion by dtype name. */
-export const convertersByDType: ReadonlyMap<string, Operator> = new Map(
-  Object.keys(dtypes).map((name) => [name, to as unknown as Operator]),
 );

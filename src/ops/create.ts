@@ -382,8 +382,11 @@ export const arange: (...args: (ScalarLike | Tensor | TensorOptions)[]) => Tenso
   const a = Number(numberOf(start));
   const b = Number(numberOf(end));
   const s = Number(numberOf(step));
-  if (s === 0) throw new TorchError("step must be nonzero");
-  if (!Number.isFinite(a) || !Number.isFinite(b)) throw new TorchError(`unsupported range: ${a} -> ${b}`);
+  if (s === 0) throw new ValueError("step must be nonzero");
+  if (!Number.isFinite(a) || !Number.isFinite(b))
+    throw new TorchError(
+      `unsupported range: ${String(a).replace("Infinity", "inf")} -> ${String(b).replace("Infinity", "inf")}`,
+    );
   if ((s > 0 && a > b) || (s < 0 && a < b))
     throw new TorchError("upper bound and lower bound inconsistent with step sign");
   const count = Math.ceil((b - a) / s);
@@ -412,7 +415,10 @@ export function linspace(
   if (steps < 0) throw new TorchError("number of steps must be non-negative");
   for (const x of [start, end]) {
     if (x instanceof Tensor && x.ndim > 0) {
-      throw new TorchError("linspace only supports 0-dimensional start and end tensors");
+      const dims = (t: ScalarLike | Tensor): number => (t instanceof Tensor ? t.ndim : 0);
+      throw new TorchError(
+        `linspace only supports 0-dimensional start and end tensors, but got start with ${dims(start)} dimension(s) and end with ${dims(end)} dimension(s).`,
+      );
     }
   }
   const a = Number(numberOf(start));
@@ -436,16 +442,19 @@ export function logspace(
   start: ScalarLike | Tensor,
   end: ScalarLike | Tensor,
   steps: number,
-  base = 10,
-  options: TensorOptions = {},
+  base: number | PyFloat | TensorOptions = 10,
+  options: TensorOptions & { base?: number } = {},
 ): Tensor {
+  if (isOptions(base))
+    return logspace(start, end, steps, (base as { base?: number }).base ?? 10, base as TensorOptions);
+  const by = Number(base.valueOf());
   const exponents = linspace(start, end, steps, { dtype: float64 });
   const host = hostOf(exponents._backend, "logspace");
   const from = exponents._ptr / 8;
   const dtype = options.dtype ?? get_default_dtype();
   return finish(
     generate([steps], dtype, options.device ?? "cpu", (i) => {
-      const v = base ** (host.f64[from + i] as number);
+      const v = by ** (host.f64[from + i] as number);
       return dtype.category < 2 ? Math.trunc(v) : v;
     }),
     options,

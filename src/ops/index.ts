@@ -40,3 +40,4 @@ export * from "./view-scatter.ts";
 export * from "./view.ts";
 export { celu, hardshrink, relu, selu, threshold } from "./activation.ts";
 export { prelu, rrelu } from "./gated.ts";
+export * from "./view-inplace.ts";

@@ -1,7 +1,7 @@
 /**
  * Joining tensors.
  */
-import { TorchError } from "../base/errors.ts";
+import { TorchError, ValueError } from "../base/errors.ts";
 import { resultTypeOf } from "../base/promote.ts";
 import { formatShape, wrapDim } from "../base/shape.ts";
 import { copyRaw } from "../dispatch/elementwise.ts";
@@ -55,7 +55,7 @@ export const cat: Op<(tensors: readonly Tensor[], dim?: number, options?: { out?
   operator(
     "cat(Tensor[] tensors, int dim=0)",
     (tensors: Tensor[], dim: number) => {
-      if (tensors.length === 0) throw new TorchError("torch.cat(): expected a non-empty list of Tensors");
+      if (tensors.length === 0) throw new ValueError("torch.cat(): expected a non-empty list of Tensors");
       tensors.forEach((x, i) => {
         if (x.ndim === 0) throw new TorchError(`zero-dimensional tensor (at position ${i}) cannot be concatenated`);
       });

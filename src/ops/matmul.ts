@@ -4,11 +4,11 @@
 import { Complex } from "../base/complex-number.ts";
 import type { DType } from "../base/dtype.ts";
 import { TorchError } from "../base/errors.ts";
-import { broadcastAll, numel } from "../base/shape.ts";
+import { broadcastAll, formatShape, numel, sameShape } from "../base/shape.ts";
 import { castRaw, cloneRaw, copyRaw, fillRaw } from "../dispatch/elementwise.ts";
 import { asMatrix, matmulRaw } from "../dispatch/family/contraction.ts";
 import { describe, type InplaceOpInfo, type Operator, operator } from "../dispatch/op.ts";
-import { apply1, applyInplace, checkStorable, type Primitive, primitive } from "../dispatch/primitive.ts";
+import { apply1, applyInplace, checkStorable, type Primitive, primitive, untracked } from "../dispatch/primitive.ts";
 import { PyFloat, type ScalarLike, Signature } from "../dispatch/signature.ts";
 import { allocate, type Tensor } from "../tensor/tensor.ts";
 import { conj } from "./complex.ts";
@@ -148,13 +148,12 @@ export const mv: Product = operator("mv(Tensor input, Tensor vec)", (a: Tensor, 
   return apply1(mvPrimitive, [a, v], null);
 });
 
-/** The scalar product of two vectors. */
-export const dot: Product = operator("dot(Tensor input, Tensor tensor)", (a: Tensor, b: Tensor) => {
+function checkVectors(a: Tensor, b: Tensor, name: string): void {
   if (a.ndim !== 1 || b.ndim !== 1)
     throw new TorchError(`1D tensors expected, but got ${a.ndim}D and ${b.ndim}D tensors`);
   if (a.dtype !== b.dtype) {
     throw new TorchError(
-      `dot : expected both vectors to have same dtype, but found ${a.dtype.scalarName} and ${b.dtype.scalarName}`,
+      `${name} : expected both vectors to have same dtype, but found ${a.dtype.scalarName} and ${b.dtype.scalarName}`,
     );
   }
   if (a._numel !== b._numel) {
@@ -162,11 +161,28 @@ export const dot: Product = operator("dot(Tensor input, Tensor tensor)", (a: Ten
       `inconsistent tensor size, expected tensor [${a._numel}] and src [${b._numel}] to have the same number of elements, but got ${a._numel} and ${b._numel} elements respectively`,
     );
   }
+}
+
+/** The scalar product of two vectors. */
+export const dot: Product = operator("dot(Tensor input, Tensor tensor)", (a: Tensor, b: Tensor) => {
+  checkVectors(a, b, "dot");
   return apply1(dotPrimitive, [a, b], null);
 });
 
+const vdotPrimitive = primitive<null>({
+  name: "vdot",
+  forward: ([a, b]) => dotPrimitive.forward([conj(untracked(a as Tensor)), b as Tensor], null),
+  grads: [
+    { uses: [1], vjp: (g, ctx) => ctx.input(1).mul(conj(g)) },
+    { uses: [0], vjp: (g, ctx) => ctx.input(0).mul(g) },
+  ],
+});
+
 /** The scalar product of two vectors; the first is conjugated if complex. */
-export const vdot: Product = operator("vdot(Tensor input, Tensor other)", (a: Tensor, b: Tensor) => dot(conj(a), b));
+export const vdot: Product = operator("vdot(Tensor input, Tensor other)", (a: Tensor, b: Tensor) => {
+  checkVectors(a, b, "vdot");
+  return apply1(vdotPrimitive, [a, b], null);
+});
 
 /** The matrix of all products of elements of two vectors. */
 export const outer: Product = operator("outer(Tensor input, Tensor vec2)", (a: Tensor, b: Tensor) => {
@@ -288,7 +304,7 @@ function addProduct(
   const text = `${name}(Tensor input, ${args}, *, Scalar beta=1, Scalar alpha=1)`;
   const scales = (x: Tensor, beta: ScalarLike, alpha: ScalarLike): Scales => {
     const [p, q] = [number(beta), number(alpha)];
-    if (x.dtype.category < 2) {
+    if (x.dtype.category < 2 && (name === "addmm" || name === "addr")) {
       for (const [n, v, raw] of [
         ["beta", p, beta],
         ["alpha", q, alpha],
@@ -298,7 +314,10 @@ function addProduct(
         }
       }
     }
-    return { beta: p, alpha: q };
+    if (x.dtype.category >= 2) return { beta: p, alpha: q };
+    const whole = (v: number | bigint | Complex): number | bigint | Complex =>
+      typeof v === "number" ? Math.trunc(v) : v;
+    return { beta: whole(p), alpha: whole(q) };
   };
   const inplace = describe(
     (...given: unknown[]): unknown => {
@@ -310,6 +329,13 @@ function addProduct(
         ScalarLike,
       ];
       const shape = check(x, a, b);
+      if (!sameShape(x.shape, shape)) {
+        throw new TorchError(
+          name === "addr"
+            ? `2D tensor expected, got ${x.ndim}D tensor for input`
+            : `Bad in-place call: input tensor size ${formatShape(x.shape)} and output tensor size ${formatShape(shape)} should match`,
+        );
+      }
       checkStorable(x, shape, a.dtype);
       const params = scales(x, beta, alpha);
       const result = prim.forward([x, a, b], params) as Tensor;

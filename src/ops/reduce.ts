@@ -8,7 +8,7 @@ import { Reduction } from "../dispatch/family/reduction.ts";
 import { type OpInfo, operator } from "../dispatch/op.ts";
 import { castRaw } from "../dispatch/elementwise.ts";
 import { apply1, primitive, untracked } from "../dispatch/primitive.ts";
-import { view_as_complex, view_as_real } from "./complex.ts";
+import { conj, imag, real, view_as_complex, view_as_real } from "./complex.ts";
 import { E, type Expr } from "../ir/expr.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { cat } from "./join.ts";
@@ -148,21 +148,35 @@ export const sum_to_size: Op<(input: Tensor, ...size: (number | readonly number[
  */
 function prodGradient(g: Tensor, x: Tensor, result: Tensor, dim: number): Tensor {
   const zero = x.eq(0);
-  if (!zero.any().item()) return g.mul(result).div(x);
+  if (!zero.any().item()) return g.mul(conj(result.div(x)));
   const ones = x.narrow(dim, 0, 1).mul(0).add(1);
   const n = x.shape[dim] as number;
   const before = cat([ones, x.narrow(dim, 0, n - 1)], dim).cumprod(dim);
   const after = cat([ones, x.narrow(dim, 1, n - 1).flip([dim])], dim)
     .cumprod(dim)
     .flip([dim]);
-  return g.mul(before.mul(after));
+  return g.mul(conj(before.mul(after)));
+}
+
+/** The product of complex numbers, one slice after another. */
+function complexProd(x: Tensor, dims: readonly number[], keepdim: boolean): Tensor {
+  const rest = x.shape.map((_, d) => d).filter((d) => !dims.includes(d));
+  const kept = rest.map((d) => x.shape[d] as number);
+  const count = numel(dims.map((d) => x.shape[d] as number));
+  const rows = x.permute([...dims, ...rest]).reshape([count, ...kept]);
+  let product = x.new_ones(kept);
+  for (let i = 0; i < count; i++) product = product.mul(rows.select(0, i));
+  return keepdim ? untracked(product.reshape(x.shape.map((n, d) => (dims.includes(d) ? 1 : n)))) : product;
 }
 
 const prodPrimitive = (gradName: string): ((x: Tensor, params: Params) => Tensor) => {
   const prim = primitive<Params>({
     name: "prod",
     gradName,
-    forward: ([x], { dims, keepdim, dtype }) => prodOf.run(x as Tensor, dims, keepdim, dtype, dtype),
+    forward: ([x], { dims, keepdim, dtype }) =>
+      dtype.is_complex
+        ? complexProd(castRaw(untracked(x as Tensor), dtype), dims, keepdim)
+        : prodOf.run(x as Tensor, dims, keepdim, dtype, dtype),
     grads: [
       {
         uses: [0, "out"],
@@ -214,7 +228,8 @@ const extreme = (reduction: Reduction, gradName: string): ((x: Tensor, params: P
   const prim = primitive<Params>({
     name: reduction.name,
     gradName,
-    forward: ([x], { dims, keepdim, dtype }) => reduction.run(x as Tensor, dims, keepdim, dtype, dtype),
+    forward: ([x], { dims, keepdim, dtype }) =>
+      reduction.run(x as Tensor, dims, keepdim, dtype === bool ? uint8 : dtype, dtype),
     grads: [{ uses: [0, "out"], vjp: (g, ctx) => evenly(g, ctx.input(0), ctx.output(), ctx.params) }],
   });
   return (x, params) => apply1(prim, [x], params);
@@ -310,15 +325,23 @@ function varGradient(g: Tensor, x: Tensor, { dims, keepdim, correction }: VarPar
     .mul(2 / (n - correction));
 }
 
+/** The variance on raw memory; of complex numbers that of both parts together. */
+function variance_(x: Tensor, p: VarParams): Tensor {
+  const run = (t: Tensor, dtype: DType): Tensor => varOf.run(t, p.dims, p.keepdim, dtype, dtype, [p.correction]);
+  if (!x.dtype.is_complex) return run(x, p.dtype);
+  const z = untracked(x);
+  return run(real(z), toReal(p.dtype)).add(run(imag(z), toReal(p.dtype)));
+}
+
 const varPrimitive = primitive<VarParams>({
   name: "var",
-  forward: ([x], p) => varOf.run(x as Tensor, p.dims, p.keepdim, p.dtype, p.dtype, [p.correction]),
+  forward: ([x], p) => variance_(x as Tensor, p),
   grads: [{ uses: [0], vjp: (g, ctx) => varGradient(g, ctx.input(0), ctx.params) }],
 });
 
 const stdPrimitive = primitive<VarParams>({
   name: "std",
-  forward: ([x], p) => varOf.run(x as Tensor, p.dims, p.keepdim, p.dtype, p.dtype, [p.correction]).sqrt(),
+  forward: ([x], p) => variance_(x as Tensor, p).sqrt(),
   grads: [
     {
       uses: [0, "out"],
@@ -372,7 +395,7 @@ export function varianceParams(
 }
 
 const varianceText = (name: string): string =>
-  `${name}(Tensor input, bool|int[]? dim=None, bool? unbiased=None, bool keepdim=False, *, float? correction=None)`;
+  `${name}(Tensor input, int[]|bool? dim=None, bool? unbiased=None, bool keepdim=False, *, float? correction=None)`;
 
 /** The variance, over all dims or the given ones. */
 const variance: VarianceOperator = operator(
@@ -398,9 +421,25 @@ const logsumexpOf = new Reduction("logsumexp", (r) => {
   return E.add(E.log(r.sum((x) => E.exp(E.sub(x, shift)))), shift);
 });
 
+/** Shifted by the largest real part, which decides the size. */
+function complexLogsumexp(x: Tensor, { dims, keepdim }: Params): Tensor {
+  if (x.ndim === 0) return x.exp().log();
+  const top = real(x).amax([...dims], true);
+  const shift = top.masked_fill(top.abs().eq(Infinity), 0);
+  const sum = x
+    .sub(shift)
+    .exp()
+    .sum([...dims], keepdim)
+    .log();
+  return sum.add(keepdim ? shift : shift.reshape(sum.shape));
+}
+
 const logsumexpPrimitive = primitive<Params>({
   name: "logsumexp",
-  forward: ([x], p) => logsumexpOf.run(x as Tensor, p.dims, p.keepdim, p.dtype, p.dtype),
+  forward: ([x], p) =>
+    p.dtype.is_complex
+      ? complexLogsumexp(untracked(x as Tensor), p)
+      : logsumexpOf.run(x as Tensor, p.dims, p.keepdim, p.dtype, p.dtype),
   grads: [
     {
       uses: [0, "out"],
@@ -408,7 +447,7 @@ const logsumexpPrimitive = primitive<Params>({
         const x = ctx.input(0);
         const { dims, keepdim } = ctx.params;
         const back = (y: Tensor): Tensor => restore(y, x.shape, dims, keepdim);
-        return back(g).mul(x.sub(back(ctx.output())).exp());
+        return back(g).mul(conj(x.sub(back(ctx.output())).exp()));
       },
     },
   ],

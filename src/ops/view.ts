@@ -31,6 +31,18 @@ const viewPrimitive = viewOf<readonly number[]>({
   vjp: (g, ctx) => reshape(g, ctx.shape(0)),
 });
 
+/** What `reshape` records for a tensor that is not contiguous but can be viewed. */
+const reshapeAlias = viewOf<readonly number[]>({
+  name: "_reshape_alias",
+  gradName: "ReshapeAliasBackward0",
+  geometry: (x, shape) => ({
+    shape,
+    strides: viewStrides(x.shape, x._strides, shape) as number[],
+    offset: x._offset,
+  }),
+  vjp: (g, ctx) => reshape(g, ctx.shape(0)),
+});
+
 /** The same elements in another shape, without a copy; one size may be -1. Throws where only a copy could do it. */
 export const view: Op<(input: Tensor, ...shape: (number | readonly number[])[]) => Tensor> = operator(
   "view(Tensor input, int[]... shape)",
@@ -53,7 +65,9 @@ export const reshape: Op<(input: Tensor, ...shape: (number | readonly number[])[
   "reshape(Tensor input, int[]... shape)",
   (x: Tensor, sizes: number[]) => {
     const shape = inferSize(sizeOf(sizes), x._numel);
-    if (viewStrides(x.shape, x._strides, shape) !== null) return viewPrimitive(x, shape);
+    if (viewStrides(x.shape, x._strides, shape) !== null) {
+      return (x._isContiguous ? viewPrimitive : reshapeAlias)(x, shape);
+    }
     return apply1(unsafeView, [contiguousClone(x)], shape);
   },
 );
@@ -313,6 +327,7 @@ export const movedim: Op<
         `movedim: Invalid source or destination dims: source (${formatShape(source)} dims) should contain the same number of dims as destination (${formatShape(destination)} dims)`,
       );
     }
+    if (x.ndim === 0) return aliasOf(x);
     const from = wrapDims(source, x.ndim, false);
     const to = wrapDims(destination, x.ndim, false);
     const order = new Array<number>(x.ndim).fill(-1);
