@@ -132,6 +132,9 @@ describe("npm start", () => {
     expect(lines.at(-1)).toMatch(/^test accuracy \d+\.\d\d %$/);
     expect(Number(lines.at(-1)?.split(" ")[2])).toBeGreaterThan(95);
     expect(lines).toContain("150 samples to learn from, 60 to test on");
+    const loss = Number(lines.find((line) => line.includes(" epochs in "))?.split("loss ")[1]);
+    expect(loss).toBeGreaterThan(0);
+    expect(loss).toBeLessThan(0.2);
     expect(
       progress.split("\n").filter((line) => /^training: +\d+% \d+\/60 \[.*steps\/s, epoch=\d+, loss=/.test(line)),
     ).toHaveLength(10);

@@ -268,7 +268,7 @@ describe("confusionMatrix", () => {
     expect(Number(wrong[0]?.attributes["x"])).toBe(Number(right["x"]) + Number(right["width"]));
     expect(wrong[0]?.attributes["y"]).toBe(right["y"]);
     expect(root.children[1]?.text).toBe(
-      "Confusion matrix of 2 classes: 13 of 15 samples on the diagonal, that is, right.",
+      "Confusion matrix of 2 classes: 13 of 15 samples on the diagonal, that is, correct.",
     );
   });
 

@@ -75,7 +75,7 @@ export function reportPage(dataset: Dataset, options: Options, result: Result): 
 <body>
 <main>
 <h1>${escapeText(title)}</h1>
-<p class="score"><strong>${accuracy}</strong> <span>of ${count(dataset.test.count)} test samples classified rightly</span></p>
+<p class="score"><strong>${accuracy}</strong> <span>of ${count(dataset.test.count)} test samples classified correctly</span></p>
 ${sections.filter((text) => text !== "").join("\n")}
 <footer>Written by Flambeau's example program.</footer>
 </main>
@@ -154,7 +154,7 @@ function confusionSection(dataset: Dataset, result: Result): string {
   const more = result.counts.length - rows.length;
   const table =
     `<table class="classes"><thead><tr><th scope="col">class</th><th scope="col" class="n">test samples</th>` +
-    `<th scope="col" class="n">right</th><th scope="col" class="n">accuracy</th></tr></thead>` +
+    `<th scope="col" class="n">correct</th><th scope="col" class="n">accuracy</th></tr></thead>` +
     `<tbody>${rows.join("")}</tbody></table>${more > 0 ? `<p>and ${count(more)} more classes</p>` : ""}`;
   return section(
     "Confusion matrix",

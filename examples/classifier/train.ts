@@ -17,7 +17,7 @@ export interface Result {
   readonly history: { readonly epoch: number[]; readonly train: number[]; readonly test: number[] };
   /** `counts[i][j]`: how many test samples of class i were taken for class j. */
   readonly counts: readonly (readonly number[])[];
-  /** The share of the test samples that are classified rightly. */
+  /** The share of the test samples that are classified correctly. */
   readonly accuracy: number;
 }
 

@@ -14,7 +14,7 @@ const TEXT_LIMIT = 32;
 
 /**
  * A picture of `counts`, where `counts[i][j]` is how many samples of class i were taken for class j, as SVG text: true
- * classes downwards, predictions to the right, and the share that is right at the end of each row.
+ * classes downwards, predictions to the right, and the share that is correct at the end of each row.
  */
 export function confusionMatrix(counts: readonly (readonly number[])[], options: ConfusionMatrixOptions = {}): string {
   const { title = "", labels = [] } = options;
@@ -77,10 +77,10 @@ export function confusionMatrix(counts: readonly (readonly number[])[], options:
   parts.push(
     label(0, 0, "true class", { ...soft, transform: `translate(16 ${coordinate(top + side / 2)}) rotate(-90)` }),
   );
-  if (detailed && n > 0) parts.push(label(left + side + 10, top - 8, "right", { class: "viz-soft" }));
+  if (detailed && n > 0) parts.push(label(left + side + 10, top - 8, "correct", { class: "viz-soft" }));
   const description =
     options.description ??
-    `Confusion matrix of ${n} classes: ${correct} of ${all} samples on the diagonal, that is, right.`;
+    `Confusion matrix of ${n} classes: ${correct} of ${all} samples on the diagonal, that is, correct.`;
   return picture(width, height, title, description, ...parts);
 }
 
