@@ -7,6 +7,7 @@ import type { MaybeTensor } from "../autograd/node.ts";
 import { TorchError, ValueError } from "../base/errors.ts";
 import { forEachPosition, hostOf } from "../tensor/data.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import { view_as_real } from "../ops/complex.ts";
 import { zeros_like } from "../ops/create.ts";
 
 /** A gradient that does not agree with finite differences. */
@@ -33,25 +34,32 @@ const listOf = (x: Tensor | readonly Tensor[]): Tensor[] => (x instanceof Tensor
 
 const differentiable = (t: Tensor): boolean => t.dtype.category >= 2;
 
-/** Reads all elements as numbers, in row-major order. */
-const numbers = (t: Tensor): number[] => t.detach().reshape(-1).tolist() as number[];
+/** A complex tensor counts as its real and imaginary parts. */
+const parts = (t: Tensor): Tensor => (t.dtype.is_complex ? view_as_real(t) : t);
+
+/** How many numbers a tensor holds. */
+const count = (t: Tensor): number => t.numel() * (t.dtype.is_complex ? 2 : 1);
+
+/** Reads all numbers, in row-major order. */
+const numbers = (t: Tensor): number[] => parts(t.detach()).reshape(-1).tolist() as number[];
 
 /** Changes each element of `x` in turn by ±eps, and collects how the outputs change: [element][output][element]. */
 function numericalColumns(fn: Func, inputs: readonly unknown[], x: Tensor, eps: number): number[][][] {
   const columns: number[][][] = [];
   const positions: number[] = [];
-  forEachPosition(x, (at) => positions.push(at));
+  const varied = parts(x.detach());
+  forEachPosition(varied, (at) => positions.push(at));
   const evaluate = (): number[][] =>
     listOf(no_grad(() => fn(...inputs)))
       .filter(differentiable)
       .map(numbers);
   for (const at of positions) {
-    const before = read(x, at);
-    write(x, at, before + eps);
+    const before = read(varied, at);
+    write(varied, at, before + eps);
     const up = evaluate();
-    write(x, at, before - eps);
+    write(varied, at, before - eps);
     const down = evaluate();
-    write(x, at, before);
+    write(varied, at, before);
     columns.push(up.map((o, k) => o.map((v, i) => (v - ((down[k] as number[])[i] as number)) / (2 * eps))));
   }
   return columns;
@@ -90,7 +98,7 @@ export function gradcheck(fn: Func, inputs: Tensor | readonly unknown[], options
     );
   }
   varied.forEach((x, i) => {
-    if (x.dtype.name !== "float64") {
+    if (x.dtype.name !== "float64" && x.dtype.name !== "complex128") {
       console.warn(
         `UserWarning: Input #${i} requires gradient and is not a double precision floating point or complex. This check will likely fail if all the inputs are not of double precision floating point or complex. `,
       );
@@ -113,14 +121,16 @@ function check(
   atol: number,
   rtol: number,
 ): void {
-  const outs = listOf(enable_grad(() => fn(...all))).filter(differentiable);
+  const outs = listOf(enable_grad(() => fn(...all)))
+    .filter(differentiable)
+    .map(parts);
   varied.forEach((x, i) => {
     const numerical = numericalColumns(fn, all, x, eps);
     outs.forEach((out, k) => {
       const analytical = analyticalRows(out, x);
       const expected = numerical.map((column) => column[k] as number[]);
       for (let r = 0; r < out.numel(); r++) {
-        for (let c = 0; c < x.numel(); c++) {
+        for (let c = 0; c < count(x); c++) {
           const a = (analytical[r] as number[])[c] as number;
           const n = (expected[c] as number[])[r] as number;
           if (Math.abs(a - n) <= atol + rtol * Math.abs(n) || Object.is(a, n)) continue;
@@ -144,7 +154,7 @@ function analyticalRows(out: Tensor, x: Tensor): number[][] {
       seed.view(-1).select(0, r).fill_(1);
       [g] = grad(out, x, { grad_outputs: seed, retain_graph: true, allow_unused: true }) as [MaybeTensor];
     }
-    rows.push(g === null ? new Array<number>(x.numel()).fill(0) : numbers(g));
+    rows.push(g === null ? new Array<number>(count(x)).fill(0) : numbers(g));
   }
   return rows;
 }
