@@ -15,6 +15,7 @@ export { enable_grad, is_grad_enabled, no_grad, set_grad_enabled } from "./autog
 export * as autograd from "./torch/autograd.ts";
 export * as nn from "./nn/index.ts";
 export * as optim from "./optim/index.ts";
+export * as random from "./torch/random.ts";
 export { get_printoptions, set_printoptions } from "./tensor/format.ts";
 export { Complex, pycomplex } from "./base/complex-number.ts";
 export { pyfloat, PyFloat } from "./dispatch/signature.ts";

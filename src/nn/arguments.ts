@@ -1,8 +1,12 @@
 /**
- * Arguments of constructors: required ones by position, the rest by position or in a trailing options object.
+ * Arguments of constructors: required ones by position, the rest by position or in a trailing options object. What a module
+ * was constructed with is in its fields of the same names.
  */
-import { PyFloat, Signature } from "../dispatch/signature.ts";
 import type { DType } from "../base/dtype.ts";
+import { PyFloat, Signature } from "../dispatch/signature.ts";
+import { empty } from "../ops/create.ts";
+import { Module } from "./module.ts";
+import { Parameter } from "./parameter.ts";
 import { pythonText } from "./text.ts";
 
 /** Positional arguments in `P`, of which any number may be given, and then options. */
@@ -22,7 +26,7 @@ export interface FactoryOptions {
   dtype?: DType | null;
 }
 
-/** The arguments of a constructor: bound, and as Python writes them. */
+/** Bound arguments, by name. */
 export class Arguments {
   readonly #values: Map<string, unknown> = new Map();
   readonly #written: Map<string, unknown> = new Map();
@@ -31,10 +35,8 @@ export class Arguments {
   constructor(signature: ConstructorSignature, bound: readonly unknown[]) {
     signature.signature.params.forEach((p, i) => {
       const value = bound[i];
-      this.#written.set(
-        p.name,
-        value === p.default && signature.floats.has(p.name) ? new PyFloat(value as number) : value,
-      );
+      const float = typeof value === "number" && value === p.default && signature.floats.has(p.name);
+      this.#written.set(p.name, float ? new PyFloat(value) : value);
       this.#values.set(p.name, plain(value));
     });
   }
@@ -44,14 +46,20 @@ export class Arguments {
     return this.#values.get(name) as T;
   }
 
-  /** As Python writes the value. */
-  text(name: string): string {
-    return pythonText(this.#written.get(name));
+  entries(): Iterable<[string, unknown]> {
+    return this.#values;
   }
 
-  /** Names and values as Python writes keywords: `p=0.5, inplace=False`. */
-  list(...names: string[]): string {
-    return names.map((name) => `${name}=${this.text(name)}`).join(", ");
+  /** As Python writes the value of an argument, or what it is by now. */
+  text(name: string, now: unknown = this.#values.get(name)): string {
+    return pythonText(now === this.#values.get(name) ? this.#written.get(name) : now);
+  }
+
+  /** A parameter of the wanted dtype, whose values are set later. */
+  parameter(...shape: readonly number[]): Parameter {
+    return new Parameter(
+      empty(shape, { dtype: this.get<DType | null>("dtype"), device: this.get<string | null>("device") }),
+    );
   }
 }
 
@@ -72,5 +80,32 @@ export class ConstructorSignature {
 
   bind(args: readonly unknown[]): Arguments {
     return new Arguments(this, this.signature.bind(args, {}));
+  }
+}
+
+/** Names that are not kept in fields: factories' options, and what PyTorch no longer uses. */
+const passing: ReadonlySet<string> = new Set(["device", "dtype", "size_average", "reduce"]);
+
+/** A module with the arguments of its constructor as fields, except `omit`. */
+export abstract class Configured extends Module {
+  /** @internal */ declare readonly _arguments: Arguments;
+
+  constructor(signature: ConstructorSignature, args: readonly unknown[], omit: readonly string[] = []) {
+    super();
+    const bound = signature.bind(args);
+    Object.defineProperty(this, "_arguments", { value: bound });
+    for (const [name, value] of bound.entries()) {
+      if (!passing.has(name) && !omit.includes(name)) Reflect.set(this, name, value);
+    }
+  }
+
+  /** @internal As Python writes a field. */
+  _text(name: string): string {
+    return this._arguments.text(name, Reflect.get(this, name));
+  }
+
+  /** @internal Names and values of fields as Python writes keywords: `p=0.5, inplace=False`. */
+  _list(...names: readonly string[]): string {
+    return names.map((name) => `${name}=${this._text(name)}`).join(", ");
   }
 }

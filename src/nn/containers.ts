@@ -2,7 +2,7 @@
  * Modules made of modules.
  */
 import { IndexError, ArgumentTypeError } from "../base/errors.ts";
-import { pythonTypeOf } from "../dispatch/signature.ts";
+import { isOptions, pythonTypeOf } from "../dispatch/signature.ts";
 import { Module } from "./module.ts";
 import { moduleListText } from "./text.ts";
 
@@ -121,7 +121,7 @@ export class Sequential extends Numbered<Module> {
   constructor(...modules: readonly Module[] | readonly [NamedModules]) {
     super();
     const [first] = modules;
-    if (modules.length === 1 && !isModule(first)) {
+    if (modules.length === 1 && (first instanceof Map || isOptions(first))) {
       const named = first instanceof Map ? first : new Map(Object.entries(first as Record<string, Module>));
       for (const [name, module] of named as Map<string, Module>) this.add_module(name, module);
     } else {

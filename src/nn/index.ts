@@ -3,7 +3,10 @@
  */
 export * as functional from "./functional.ts";
 export * as init from "./init.ts";
-export { ReLU, Tanh } from "./activation.ts";
+export * from "./activation.ts";
+export * from "./softmax.ts";
+export * from "./dropout.ts";
+export * from "./flatten.ts";
 export { ModuleDict, ModuleList, type NamedModules, Sequential } from "./containers.ts";
 export type { ForwardHook, ForwardPreHook, HookHandle } from "./hooks.ts";
 export { Identity, Linear, type LinearOptions } from "./linear.ts";

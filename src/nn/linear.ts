@@ -1,19 +1,12 @@
 /**
  * Linear maps.
  */
-import type { DType } from "../base/dtype.ts";
-import { empty } from "../ops/create.ts";
 import { linear } from "../ops/linear.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { type Args, type Arguments, ConstructorSignature, type FactoryOptions } from "./arguments.ts";
+import { type Args, ConstructorSignature, type FactoryOptions } from "./arguments.ts";
 import { fanIn, kaiming_uniform_, uniform_ } from "./init.ts";
 import { Module } from "./module.ts";
-import { Parameter } from "./parameter.ts";
-
-/** A parameter whose values are set later. */
-export function emptyParameter(shape: readonly number[], a: Arguments): Parameter {
-  return new Parameter(empty(shape, { dtype: a.get<DType | null>("dtype"), device: a.get<string | null>("device") }));
-}
+import type { Parameter } from "./parameter.ts";
 
 /** Gives back what it is given. */
 export class Identity extends Module {
@@ -49,8 +42,8 @@ export class Linear extends Module {
     const a = linearSignature.bind(args);
     this.in_features = a.get("in_features");
     this.out_features = a.get("out_features");
-    this.register_parameter("weight", emptyParameter([this.out_features, this.in_features], a));
-    this.register_parameter("bias", a.get("bias") ? emptyParameter([this.out_features], a) : null);
+    this.register_parameter("weight", a.parameter(this.out_features, this.in_features));
+    this.register_parameter("bias", a.get("bias") ? a.parameter(this.out_features) : null);
     this.reset_parameters();
   }
 

@@ -14,6 +14,7 @@
 import { type DType, dtypes } from "../base/dtype.ts";
 import { ArgumentTypeError, AttributeError, NotImplementedError, TorchError, ValueError } from "../base/errors.ts";
 import { showAsText } from "../base/inspect.ts";
+import { KeyError } from "../base/key-error.ts";
 import { pythonTypeOf } from "../dispatch/signature.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { BackwardHooks, type FullBackwardHook, type FullBackwardPreHook } from "./backward-hooks.ts";
@@ -431,11 +432,6 @@ export class Module {
   }
 }
 showAsText(Module.prototype);
-
-/** A name that cannot be used: Python's `KeyError`. */
-class KeyError extends TorchError {
-  override name = "KeyError";
-}
 
 // The base class has no private methods: they would be on the object that the constructor throws away.
 

@@ -2,6 +2,7 @@
  * How modules print.
  */
 import { formatRepr } from "../base/decimal.ts";
+import { stringRepr } from "../base/key-error.ts";
 import { PyFloat } from "../dispatch/signature.ts";
 import type { Module } from "./module.ts";
 
@@ -46,7 +47,7 @@ export function pythonText(value: unknown): string {
   if (typeof value === "number")
     return Number.isInteger(value) && !Object.is(value, -0) ? String(value) : formatRepr(value);
   if (typeof value === "boolean") return value ? "True" : "False";
-  if (typeof value === "string") return `'${value}'`;
+  if (typeof value === "string") return stringRepr(value);
   if (Array.isArray(value)) {
     const items = value.map(pythonText);
     return items.length === 1 ? `(${items[0]},)` : `(${items.join(", ")})`;

@@ -174,6 +174,7 @@ export class OptimReplay {
     const [text = "", comment = ""] = record.loss.split("#");
     const names = /\[([^\]]*)\]/.exec(comment)?.[1]?.split(/,\s*/) ?? [];
     const scope = this.#python.scope({
+      tanh: this.#torch["tanh"],
       X: this.#io.make({ ...problem.X, dtype: record.dtype }),
       Y: this.#io.make({ ...problem.Y, dtype: record.dtype }),
       ...Object.fromEntries(names.map((name, i) => [name, parameters[i]])),
