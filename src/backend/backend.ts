@@ -71,6 +71,8 @@ export interface Gemm {
 /** Named routines that a backend may have beside what it compiles. */
 export interface Routines {
   readonly gemm?: (p: Gemm) => void;
+  /** Independent products of one dtype and one size. */
+  readonly gemmBatch?: (products: readonly Gemm[]) => void;
 }
 
 export interface Backend {

@@ -101,8 +101,18 @@ export interface Label {
   readonly depth: number;
 }
 
+/** What can be called: a function of the module, or one that it imports. */
+export interface Callable {
+  readonly name: string;
+  readonly index: number;
+  readonly params: readonly Local[];
+  readonly result: ValType | null;
+}
+
+const numbered = (types: readonly ValType[]): Local[] => types.map((type, index) => ({ index, type }));
+
 /** Writes the body of one function. */
-export class FunctionBuilder {
+export class FunctionBuilder implements Callable {
   readonly name: string;
   readonly params: readonly Local[];
   readonly result: ValType | null;
@@ -121,7 +131,7 @@ export class FunctionBuilder {
   constructor(name: string, index: number, params: readonly ValType[], result: ValType | null) {
     this.name = name;
     this.index = index;
-    this.params = params.map((type, k) => ({ index: k, type }));
+    this.params = numbered(params);
     this.result = result;
   }
 
@@ -345,7 +355,7 @@ export class FunctionBuilder {
     this.#unreachable = true;
   }
 
-  call(callee: FunctionBuilder): void {
+  call(callee: Callable): void {
     for (let k = callee.params.length - 1; k >= 0; k--) {
       this.#pop(callee.params[k]?.type ?? "i32", `call ${callee.name}`);
     }
@@ -381,9 +391,10 @@ export class FunctionBuilder {
   }
 }
 
-/** Writes a module that imports one memory (`env.memory`) and exports functions. */
+/** Writes a module that imports one memory (`env.memory`), and functions if it wishes, and exports functions. */
 export class ModuleBuilder {
   readonly #sharedMemory: boolean;
+  readonly #imports: Callable[] = [];
   readonly #functions: FunctionBuilder[] = [];
   readonly #exports: FunctionBuilder[] = [];
 
@@ -391,9 +402,17 @@ export class ModuleBuilder {
     this.#sharedMemory = options.sharedMemory;
   }
 
+  /** A function that is imported as `env.<name>`. To be called before the first own function is made. */
+  import(name: string, params: readonly ValType[], result: ValType | null): Callable {
+    if (this.#functions.length > 0) throw new AssemblerError(`${name} must be imported before functions are made`);
+    const made = { name, index: this.#imports.length, params: numbered(params), result };
+    this.#imports.push(made);
+    return made;
+  }
+
   /** A new function; callees must be made before their callers are encoded, in any order. */
   function(name: string, params: readonly ValType[], result: ValType | null): FunctionBuilder {
-    const made = new FunctionBuilder(name, this.#functions.length, params, result);
+    const made = new FunctionBuilder(name, this.#imports.length + this.#functions.length, params, result);
     this.#functions.push(made);
     return made;
   }
@@ -413,8 +432,8 @@ export class ModuleBuilder {
       out.sized(content);
     };
     section(1, (types) => {
-      types.unsigned(this.#functions.length);
-      for (const f of this.#functions) {
+      types.unsigned(this.#imports.length + this.#functions.length);
+      for (const f of [...this.#imports, ...this.#functions]) {
         types.byte(0x60);
         types.unsigned(f.params.length);
         for (const param of f.params) types.byte(typeCodes[param.type]);
@@ -423,7 +442,7 @@ export class ModuleBuilder {
       }
     });
     section(2, (imports) => {
-      imports.unsigned(1);
+      imports.unsigned(1 + this.#imports.length);
       imports.text("env");
       imports.text("memory");
       imports.byte(0x02);
@@ -431,10 +450,16 @@ export class ModuleBuilder {
       imports.byte(this.#sharedMemory ? 0x03 : 0x00);
       imports.unsigned(0);
       if (this.#sharedMemory) imports.unsigned(65536);
+      this.#imports.forEach((f, k) => {
+        imports.text("env");
+        imports.text(f.name);
+        imports.byte(0x00);
+        imports.unsigned(k);
+      });
     });
     section(3, (functions) => {
       functions.unsigned(this.#functions.length);
-      this.#functions.forEach((_, k) => functions.unsigned(k));
+      for (const f of this.#functions) functions.unsigned(f.index);
     });
     section(7, (exports) => {
       exports.unsigned(this.#exports.length);

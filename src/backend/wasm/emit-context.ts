@@ -53,6 +53,8 @@ export const valType = (type: Type): ValType => (type === "bool" ? "i32" : type)
 export interface EmitOptions {
   readonly relaxedSimd: boolean;
   readonly sharedMemory: boolean;
+  /** See Note [Threads] in emit.ts. */
+  readonly threads?: boolean;
 }
 
 export class Context {

@@ -26,6 +26,8 @@ import { tileColumns, tileRows } from "./gemm-tile.ts";
 export interface GemmOptions extends ModuleOptions {
   /** The byte address of room for so many bytes, good until the next call. */
   readonly scratch: (nbytes: number) => number;
+  /** The kernels of an element type; default: those of an instance of its own. */
+  readonly kernels?: (dtype: Gemm["dtype"]) => GemmKernels;
 }
 
 /** The element type's kernels, with the sizes that go with them. */
@@ -225,7 +227,7 @@ export function createGemmPart(memory: WebAssembly.Memory, options: GemmOptions)
     if (machine === undefined) {
       const element = elements[dtype];
       machine = {
-        kernels: instantiateGemm(dtype, memory, options),
+        kernels: options.kernels?.(dtype) ?? instantiateGemm(dtype, memory, options),
         bytes: element.bytes,
         lanes: element.lanes,
         columns: tileColumns(element),

@@ -2,13 +2,16 @@
  * The device "cpu": one WebAssembly.Memory with an automatic heap, and kernels compiled to WebAssembly SIMD.
  */
 import type { Kernel } from "../../ir/kernel.ts";
-import type { Allocation, Backend, Gemm, HostMemory, MemoryStats, Program, Routines } from "../backend.ts";
-import { emitKernel } from "./emit.ts";
+import type { Allocation, Backend, HostMemory, MemoryStats, Program, Routines } from "../backend.ts";
 import { hasRelaxedSimd } from "./features.ts";
 import { createGemm } from "./gemm.ts";
+import { ThreadedGemm } from "./gemm-threads.ts";
 import { Heap } from "./heap.ts";
 import { WasmArena } from "./memory.ts";
+import { instantiate } from "./program.ts";
 import { scratchOf } from "./scratch.ts";
+import { ThreadPool } from "./threads.ts";
+import { defaultThreads } from "./worker.ts";
 
 export class WasmBackend implements Backend {
   readonly type = "cpu";
@@ -17,24 +20,39 @@ export class WasmBackend implements Backend {
   /** Kernels and worker threads work on it; only the heap of this object gives out parts of it. */
   readonly memory: WebAssembly.Memory;
   readonly heap: Heap;
-  private readonly shared: boolean;
+  /** Null where memory cannot be shared. */
+  readonly pool: ThreadPool | null;
 
   constructor(arena: WasmArena = new WasmArena()) {
     this.memory = arena.memory;
     this.heap = new Heap(arena);
     this.host = this.heap.host;
-    this.shared = arena.shared;
-    let gemm: ((p: Gemm) => void) | null = null;
-    this.routines = {
-      gemm: (p) => {
-        gemm ??= createGemm(arena.memory, {
-          relaxedSimd: hasRelaxedSimd(),
-          shared: arena.shared,
-          scratch: scratchOf(this.heap),
-        });
-        gemm(p);
-      },
+    this.pool = arena.shared ? this.#createPool() : null;
+    this.routines = this.#createRoutines(arena.shared);
+  }
+
+  #createPool(): ThreadPool {
+    const pool = new ThreadPool({
+      memory: this.memory,
+      allocate: (nbytes) => this.heap.allocScratch(nbytes),
+      scratch: scratchOf(this.heap),
+    });
+    pool.threads = defaultThreads();
+    return pool;
+  }
+
+  #createRoutines(shared: boolean): Routines {
+    const { memory, pool } = this;
+    const newScratch = (): ((nbytes: number) => number) => scratchOf(this.heap);
+    let made: Pick<ThreadedGemm, "gemm" | "batch"> | null = null;
+    const products = (): Pick<ThreadedGemm, "gemm" | "batch"> => {
+      if (made !== null) return made;
+      const options = { relaxedSimd: hasRelaxedSimd(), shared };
+      if (pool !== null) return (made = new ThreadedGemm(memory, { ...options, pool, newScratch }));
+      const gemm = createGemm(memory, { ...options, scratch: newScratch() });
+      return (made = { gemm, batch: (list) => list.forEach(gemm) });
     };
+    return { gemm: (p) => products().gemm(p), gemmBatch: (list) => products().batch(list) };
   }
 
   alloc(nbytes: number): Allocation {
@@ -47,12 +65,9 @@ export class WasmBackend implements Backend {
 
   /** Compiles anew at each call; callers keep programs by `kernel.key`. */
   compile(kernel: Kernel): Program {
-    const bytes = emitKernel(kernel, { relaxedSimd: hasRelaxedSimd(), sharedMemory: this.shared });
-    const module = new WebAssembly.Module(bytes as BufferSource);
-    const { exports } = new WebAssembly.Instance(module, { env: { memory: this.memory } });
+    const program = instantiate(kernel, this.memory, {}, this.pool);
     remember(kernel);
-    // A kernel that is one parallel loop exports `whole`, all of the loop, beside `run`, a range of it.
-    return { kernel, run: (exports["whole"] ?? exports["run"]) as Program["run"] };
+    return program;
   }
 
   memoryStats(): MemoryStats {

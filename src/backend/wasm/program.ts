@@ -3,8 +3,9 @@
  */
 import type { Kernel } from "../../ir/kernel.ts";
 import type { Program } from "../backend.ts";
-import { emitKernel, type EmitOptions } from "./emit.ts";
+import { emitKernel, type EmitOptions, parallelLoop } from "./emit.ts";
 import { hasRelaxedSimd } from "./features.ts";
+import type { ThreadPool, Unit } from "./threads.ts";
 
 type Run = (...args: (number | bigint)[]) => number;
 
@@ -23,9 +24,18 @@ interface Exports {
   readonly extent?: Run;
 }
 
+/** Called by a kernel with its arguments and the extent of its loop; see Note [Threads] in emit.ts. */
+export type Share = (...args: (number | bigint)[]) => number;
+
 /** The functions of a kernel's module over a memory. */
-export function link(kernel: Kernel, module: WebAssembly.Module, memory: WebAssembly.Memory): WasmProgram {
-  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+export function link(
+  kernel: Kernel,
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+  parallel?: Share,
+): WasmProgram {
+  const env = parallel === undefined ? { memory } : { memory, parallel };
+  const { exports } = new WebAssembly.Instance(module, { env });
   const { run, whole, extent } = exports as unknown as Exports;
   // The exports themselves: a function around them would cost more than the call.
   return { kernel, module, run: whole ?? run, runRange: whole === undefined ? null : run, extent: extent ?? null };
@@ -36,10 +46,50 @@ export function instantiate(
   kernel: Kernel,
   memory: WebAssembly.Memory,
   options: Partial<EmitOptions> = {},
+  pool: ThreadPool | null = null,
 ): WasmProgram {
   const sharedMemory =
     options.sharedMemory ?? (typeof SharedArrayBuffer !== "undefined" && memory.buffer instanceof SharedArrayBuffer);
   const relaxedSimd = options.relaxedSimd ?? hasRelaxedSimd();
-  const bytes = emitKernel(kernel, { relaxedSimd, sharedMemory });
-  return link(kernel, new WebAssembly.Module(bytes as BufferSource), memory);
+  const threads = pool !== null && parallelLoop(kernel) !== null;
+  const bytes = emitKernel(kernel, { relaxedSimd, sharedMemory, threads });
+  const module = new WebAssembly.Module(bytes as BufferSource);
+  if (!threads) return link(kernel, module, memory);
+  let runRange: Run | null = null;
+  const share = shareOver(pool, bytes, (...args) => (runRange as Run)(...args));
+  const program = link(kernel, module, memory, share);
+  runRange = program.runRange;
+  return program;
+}
+
+/** Pieces for each thread, so that one that comes late does not leave the others waiting. */
+const piecesPerThread = 4;
+
+/** Divides the iterations of a loop among threads. */
+function shareOver(pool: ThreadPool, bytes: Uint8Array, runRange: Run): Share {
+  let unit: Unit | null = null;
+  return (...args) => {
+    const extent = args.pop() as number;
+    if (!pool.parallel) return runRange(...args, 0, extent);
+    unit ??= pool.unit(bytes);
+    const pieces = Math.min(extent, pool.threads * piecesPerThread);
+    const step = extent / pieces;
+    const n = args.length;
+    const rangeOf = (piece: number): (number | bigint)[] => {
+      args[n] = Math.round(piece * step);
+      args[n + 1] = Math.round((piece + 1) * step);
+      return args;
+    };
+    return pool.run(
+      unit,
+      pieces,
+      (list) => {
+        for (let piece = 0; piece < pieces; piece++) {
+          list.begin();
+          list.call(0, rangeOf(piece));
+        }
+      },
+      (piece) => runRange(...rangeOf(piece)),
+    );
+  };
 }
