@@ -5,6 +5,7 @@
 import type { TensorBackwardOptions } from "./autograd/backward.ts";
 import type { Node, RemovableHandle, TensorHook } from "./autograd/node.ts";
 import type { DType } from "./base/dtype.ts";
+import type { ValuesIndices } from "./dispatch/named.ts";
 import type { OpInfo, InplaceOpInfo } from "./dispatch/op.ts";
 import type * as ops from "./ops/index.ts";
 import type { Dims, TypedReduceOptions, VarOptions } from "./ops/reduce.ts";
@@ -131,6 +132,26 @@ export interface TensorProperties {
   std(options?: VarOptions): Tensor;
   std(unbiased: boolean): Tensor;
   std(dim: Dims, unbiased?: boolean | VarOptions, keepdim?: boolean, options?: VarOptions): Tensor;
+  /** The largest element; along a dimension also where it is; or the larger of two tensors, by element. */
+  max(): Tensor;
+  max(other: Tensor): Tensor;
+  max(dim: number, keepdim?: boolean | { keepdim?: boolean }): ValuesIndices;
+  max(options: { dim: number; keepdim?: boolean }): ValuesIndices;
+  /** The smallest element; along a dimension also where it is; or the smaller of two tensors, by element. */
+  min(): Tensor;
+  min(other: Tensor): Tensor;
+  min(dim: number, keepdim?: boolean | { keepdim?: boolean }): ValuesIndices;
+  min(options: { dim: number; keepdim?: boolean }): ValuesIndices;
+  /** The median, the lower one of two; along a dimension also where it is. */
+  median(): Tensor;
+  median(dim: number | { dim: number; keepdim?: boolean }, keepdim?: boolean): ValuesIndices;
+  /** The median without regard to NaN. */
+  nanmedian(): Tensor;
+  nanmedian(dim: number | { dim: number; keepdim?: boolean }, keepdim?: boolean): ValuesIndices;
+  /** The indices of the elements that are not zero, as rows, or as one tensor for each dimension. */
+  nonzero(): Tensor;
+  nonzero(options: { as_tuple: true }): Tensor[];
+  nonzero(options: { as_tuple?: false }): Tensor;
   /** PyTorch's text of the tensor. */
   toString(): string;
   /** The name of the class and dtype: `torch.FloatTensor`. */

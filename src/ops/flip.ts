@@ -3,7 +3,7 @@
  */
 import { IndexError, TorchError } from "../base/errors.ts";
 import { wrapDim, wrapDims } from "../base/shape.ts";
-import { allocateLike, cloneRaw, copyRaw } from "../dispatch/elementwise.ts";
+import { allocateLike, cloneRaw, contiguousRaw, copyRaw } from "../dispatch/elementwise.ts";
 import { operator } from "../dispatch/op.ts";
 import { apply1, type Primitive, primitive } from "../dispatch/primitive.ts";
 import { alias, allocate, type Tensor } from "../tensor/tensor.ts";
@@ -87,6 +87,12 @@ const rollPrimitive: Primitive<RollParams> = primitive<RollParams>({
     const x = input as Tensor;
     if (x._numel === 0) return cloneRaw(x);
     const out = allocate(x.shape, x.dtype, x._backend);
+    if (dims.length === 0) {
+      const dense = contiguousRaw(x);
+      const flat = (t: Tensor): Tensor => alias(t, [t._numel], [1], t._offset);
+      rollInto(flat(out), flat(dense), shifts, [0]);
+      return out;
+    }
     // A dim may be named several times: the shifts add up.
     const total = new Map<number, number>();
     dims.forEach((d, k) => total.set(d, (total.get(d) ?? 0) + (shifts[k] as number)));
@@ -106,7 +112,7 @@ export const roll: Op<(input: Tensor, shifts: IntList, dims?: IntList) => Tensor
   (x: Tensor, shifts: number[], dims: number[]) => {
     if (shifts.length === 0) throw new TorchError("`shifts` required");
     if (dims.length === 0 && shifts.length === 1) {
-      return roll(x.contiguous().view(x._numel), shifts, [0]).view(x.shape);
+      return apply1(rollPrimitive, [x], { shifts, dims });
     }
     if (shifts.length !== dims.length) {
       throw new TorchError(`shifts and dimensions must align. shifts: ${shifts.length}, dims:${dims.length}`);

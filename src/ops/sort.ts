@@ -6,7 +6,8 @@ import { IndexError, NotImplementedError, TorchError } from "../base/errors.ts";
 import { contiguousStrides, wrapDim } from "../base/shape.ts";
 import { allocateLike, copyRaw } from "../dispatch/elementwise.ts";
 import { gatherRaw } from "../dispatch/family/indexing.ts";
-import { dimBack, dimLast, keysOf, RowSorter } from "../dispatch/family/order.ts";
+import { dimBack, dimLast, keysOf, precedes, RowSorter } from "../dispatch/family/order.ts";
+import { nthElement, partialSort, quickSelect, unstableSort } from "../dispatch/family/selection.ts";
 import { named, type ValuesIndices } from "../dispatch/named.ts";
 import type { OutOption } from "../dispatch/out.ts";
 import { operator } from "../dispatch/op.ts";
@@ -167,7 +168,18 @@ interface TopParams extends Params {
 }
 
 const topkPrimitive = choosing<TopParams>("topk", "TopkBackward0", (x, { dim, k, largest }) => {
-  const places = choose(x, dim, k, ({ start, n, sorter }, out) => sorter.sort(start, largest, out.subarray(0, n)));
+  const places = choose(x, dim, k, ({ keys, start, n }, out) => {
+    const key = (i: number): number => keys[start + i] as number;
+    const before = largest
+      ? (i: number, j: number): boolean => precedes(key(j), key(i))
+      : (i: number, j: number): boolean => precedes(key(i), key(j));
+    for (let i = 0; i < n; i++) out[i] = i;
+    if (k * 64 <= n) partialSort(out, 0, k, n, before);
+    else {
+      nthElement(out, 0, k - 1, n, before);
+      unstableSort(out, 0, k - 1, before);
+    }
+  });
   return pick(x, dim, places, false);
 });
 
@@ -209,8 +221,9 @@ interface RankParams extends Params {
 }
 
 const kthPrimitive = choosing<RankParams>("kthvalue", "KthvalueBackward0", (x, { dim, k, keepdim }) => {
-  const places = choose(x, dim, 1, ({ start, n, sorter }, out) => {
-    sorter.sort(start, false, out.subarray(0, n));
+  const places = choose(x, dim, 1, ({ keys, start, n }, out) => {
+    for (let i = 0; i < n; i++) out[i] = i;
+    quickSelect(out, n, k - 1, (i, j) => precedes(keys[start + j] as number, keys[start + i] as number));
     out[0] = out[k - 1] as number;
   });
   return pick(x, dim, places, !keepdim);
@@ -247,7 +260,7 @@ function checkNotEmpty(name: string, x: Tensor, dim: number): void {
 
 /** The position of the median in a row: the lower one of two; the first NaN if there is one and it counts. */
 function medianOf(row: Parameters<Choose>[0], out: Int32Array, skipNan: boolean): void {
-  const { keys, start, n, sorter } = row;
+  const { keys, start, n } = row;
   let numbers = 0;
   for (let i = 0; i < n; i++) {
     const k = keys[start + i] as number;
@@ -257,8 +270,10 @@ function medianOf(row: Parameters<Choose>[0], out: Int32Array, skipNan: boolean)
       return;
     }
   }
-  sorter.sort(start, false, out.subarray(0, n));
-  out[0] = out[Math.max(Math.floor((numbers - 1) / 2), 0)] as number;
+  const nth = Math.max(Math.floor((numbers - 1) / 2), 0);
+  for (let i = 0; i < n; i++) out[i] = i;
+  nthElement(out, 0, nth, n, (i, j) => precedes(keys[start + i] as number, keys[start + j] as number));
+  out[0] = out[nth] as number;
 }
 
 function medianDim(name: "median" | "nanmedian"): Primitive<Params> {
@@ -338,9 +353,10 @@ export const median: Op<Median> = defineMedian("median");
 export const nanmedian: Op<Median> = defineMedian("nanmedian");
 
 const modePrimitive = choosing<Params>("mode", "ModeBackward0", (x, { dim, keepdim }) => {
-  const places = choose(x, dim, 1, ({ keys, start, n, sorter }, out) => {
+  const places = choose(x, dim, 1, ({ keys, start, n }, out) => {
     const order = out.subarray(0, n);
-    sorter.sort(start, false, order);
+    for (let i = 0; i < n; i++) order[i] = i;
+    unstableSort(order, 0, n, (i, j) => precedes(keys[start + i] as number, keys[start + j] as number));
     const key = (i: number): number => keys[start + (order[i] as number)] as number;
     let best = 0;
     let bestCount = 0;

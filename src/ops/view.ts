@@ -330,6 +330,7 @@ export const movedim: Op<
     if (x.ndim === 0) return aliasOf(x);
     const from = wrapDims(source, x.ndim, false);
     const to = wrapDims(destination, x.ndim, false);
+    if (x.ndim === 0) return aliasOf(x);
     const order = new Array<number>(x.ndim).fill(-1);
     to.forEach((d, i) => (order[d] = from[i] as number));
     const rest = x.shape.map((_, d) => d).filter((d) => !from.includes(d));
