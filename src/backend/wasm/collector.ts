@@ -54,12 +54,15 @@ function builtinModule(name: string): unknown {
 let visited: Traceable[] | null = null;
 
 /** An object that {@link Collector.keys} can find. */
-export class Traceable {
-  [Symbol.for("nodejs.util.inspect.custom")](): string {
+// oxlint-disable-next-line typescript/no-extraneous-class -- it has a method whose name no declaration file can hold
+export class Traceable {}
+
+Object.defineProperty(Traceable.prototype, Symbol.for("nodejs.util.inspect.custom"), {
+  value(this: Traceable) {
     visited?.push(this);
     return "[memory]";
-  }
-}
+  },
+});
 
 /** The collector of this engine, or null where there is none. See Note [Collection in synchronous code]. */
 export function synchronousCollector(): Collector | null {
