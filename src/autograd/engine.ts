@@ -5,14 +5,14 @@
  * A gradient that an operator's node has just computed into new memory belongs to the engine alone: it may be added to in
  * place, and a leaf may keep it as its `.grad` without a copy. It is no longer the engine's own once it shares memory with a
  * gradient that came in (`add` hands the same tensor to both inputs), once it is handed out twice, or once a hook has seen it.
- * Seeds are the caller's.
+ * Seeds are the caller's. Memory of gradients that it owns and that nothing uses any more the engine gives back at once.
  */
 import { TorchError } from "../base/errors.ts";
 import { formatShape, sameShape } from "../base/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { AccumulateGrad, extraOf } from "./accumulate.ts";
 import { modes } from "./modes.ts";
-import type { MaybeTensor, Node, NodeHooks, OutputMeta, RunState } from "./node.ts";
+import { type MaybeTensor, type Node, type NodeHooks, OpNode, type OutputMeta, type RunState } from "./node.ts";
 
 /** The gradient of one output of a node. */
 export interface Edge {
@@ -168,7 +168,7 @@ class GraphTask {
     state.grads = [];
     state.owned = [];
     if (!state.needed) {
-      this.#descend(node, null, false);
+      this.#descend(node, null, noneOwned);
       return;
     }
     while (grads.length < node._outputs.length) grads.push(null);
@@ -184,7 +184,7 @@ class GraphTask {
       }
       if (!runs) {
         if (node._hooks !== null) retainGrads(node._hooks, grads);
-        this.#descend(node, null, false);
+        this.#descend(node, null, noneOwned);
         return;
       }
     }
@@ -213,8 +213,15 @@ class GraphTask {
         shared = true;
       }
     }
+    const own = shared ? noneOwned : results.map((g, i) => g !== null && isOwn(node, g, i, results, grads));
     if (!this.options.retainGraph) node._release();
-    if (!isLeaf) this.#descend(node, results, !shared && node._returnsFresh, grads);
+    if (!isLeaf) this.#descend(node, results, own);
+    if (!shared && !this.options.createGraph) {
+      for (let k = 0; k < grads.length; k++) {
+        const g = grads[k] ?? null;
+        if (g !== null && owned[k] === true && !isHeld(g, k, grads, results, node)) giveBack(g);
+      }
+    }
   }
 
   /** With given inputs a node need run only if some wanted input lies behind it, or if it is one to accumulate into. */
@@ -224,7 +231,7 @@ class GraphTask {
     return false;
   }
 
-  #descend(node: Node, results: readonly MaybeTensor[] | null, fresh: boolean, incoming: MaybeTensor[] = []): void {
+  #descend(node: Node, results: readonly MaybeTensor[] | null, own: readonly boolean[]): void {
     const next = node._next;
     for (let i = 0; i < next.length; i++) {
       const to = next[i];
@@ -234,7 +241,10 @@ class GraphTask {
       if (result !== null && state.needed) {
         const nr = node._nextNr[i] as number;
         const grad = validate(node, i, result, to._outputs[nr]);
-        this.receive(state, nr, grad, fresh && isOwn(grad, i, results as MaybeTensor[], incoming));
+        const fits = grad === result;
+        this.receive(state, nr, grad, fits ? own[i] === true : grad._storage !== result._storage);
+        if (!fits && own[i] === true && grad._storage !== result._storage && !this.options.createGraph)
+          giveBack(result);
       }
       if (--state.dependencies === 0) this.push(state);
     }
@@ -244,6 +254,29 @@ class GraphTask {
   finish(): void {
     for (const state of this.states) state.node._run = state.outer;
   }
+}
+
+/** Whether a gradient that came in lives on: in a result, in another gradient, or as the `.grad` of a leaf. */
+function isHeld(
+  grad: Tensor,
+  at: number,
+  grads: readonly MaybeTensor[],
+  results: readonly MaybeTensor[],
+  node: Node,
+): boolean {
+  const storage = grad._storage;
+  for (let i = 0; i < results.length; i++) if (results[i]?._storage === storage) return true;
+  for (let i = 0; i < grads.length; i++) if (i !== at && grads[i]?._storage === storage) return true;
+  return node instanceof AccumulateGrad ? node.variable._extra?.grad?._storage === storage : !(node instanceof OpNode);
+}
+
+/** Memory below this size is not worth giving back early: small tensors share blocks. */
+const worthGivingBack = 8192;
+
+/** Gives memory back that the engine alone holds, for the next gradients to use while it is still in the cache. */
+function giveBack(t: Tensor): void {
+  const storage = t._storage;
+  if (storage.nbytes >= worthGivingBack) storage.backend.free(storage);
 }
 
 /** Tensor hooks, each of which may replace the gradient; true if any saw one. */
@@ -272,8 +305,18 @@ function retainGrads(hooks: NodeHooks, grads: MaybeTensor[]): boolean {
   return saw;
 }
 
-function isOwn(grad: Tensor, at: number, results: readonly MaybeTensor[], incoming: readonly MaybeTensor[]): boolean {
+const noneOwned: readonly boolean[] = [];
+
+/** Whether the memory of a node's result is new: neither a gradient's that came in, nor another result's, nor saved. */
+function isOwn(
+  node: Node,
+  grad: Tensor,
+  at: number,
+  results: readonly MaybeTensor[],
+  incoming: readonly MaybeTensor[],
+): boolean {
   const storage = grad._storage;
+  if (!node._gives(storage)) return false;
   for (let i = 0; i < incoming.length; i++) if (incoming[i]?._storage === storage) return false;
   for (let i = 0; i < results.length; i++) if (i !== at && results[i]?._storage === storage) return false;
   return true;

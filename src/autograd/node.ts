@@ -6,6 +6,7 @@ import type { DType } from "../base/dtype.ts";
 import { TorchError } from "../base/errors.ts";
 import { showAsText } from "../base/inspect.ts";
 import type { Shape } from "../base/shape.ts";
+import type { Storage } from "../tensor/storage.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { SavedTensor } from "./saved.ts";
 
@@ -87,9 +88,9 @@ export abstract class Node {
   /** @internal Lets go of what was saved. */
   _release(): void {}
 
-  /** @internal Whether gradients it returns may be kept by the engine (no one else holds them). */
-  get _returnsFresh(): boolean {
-    return true;
+  /** @internal Whether the engine may own a gradient that the node returned in this storage; see Note [Ownership of gradients]. */
+  _gives(_storage: Storage): boolean {
+    return false;
   }
 
   /** Where the gradients go: pairs of a node (null where none is needed) and the number of its output. */
@@ -185,6 +186,12 @@ export class OpNode extends Node {
     const s = this.saved[slot];
     if (s == null) throw new TorchError(`${this.name()}: saved tensor ${slot} was not saved`);
     return s.unpack(this);
+  }
+
+  override _gives(storage: Storage): boolean {
+    const { saved } = this;
+    for (let i = 0; i < saved.length; i++) if (saved[i]?.uses(storage) === true) return false;
+    return true;
   }
 
   override _apply(grads: MaybeTensor[]): MaybeTensor[] {

@@ -3,6 +3,7 @@
  */
 import { formatShape } from "../base/shape.ts";
 import { TorchError } from "../base/errors.ts";
+import type { Storage } from "../tensor/storage.ts";
 import { alias, type Tensor } from "../tensor/tensor.ts";
 import { opNameOf, type Node } from "./node.ts";
 
@@ -20,6 +21,11 @@ export class SavedTensor {
     this.#outputNr = outputNr;
     this.#version = tensor._counter.version;
     this.#tensor = outputNr < 0 ? tensor : alias(tensor, tensor.shape, tensor._strides, tensor._offset);
+  }
+
+  /** Whether it shares memory with a storage. */
+  uses(storage: Storage): boolean {
+    return this.#tensor._storage === storage;
   }
 
   /** The tensor, for the node that saved it. Throws if it was modified in place since. */
