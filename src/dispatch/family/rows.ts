@@ -11,7 +11,7 @@ import { E, type Expr, type Type } from "../../ir/expr.ts";
 import { type Combine, computeType, type Kernel, type Stmt, type Uniform } from "../../ir/kernel.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { castExpr } from "../elementwise.ts";
-import { passStatements } from "./reduction.ts";
+import { combined, neutral, passStatements } from "./reduction.ts";
 
 /** How an operand is indexed. */
 export type OperandKind = "element" | "row" | "column";
@@ -42,6 +42,11 @@ export type RowOutput = Expr | ((j: Expr) => Expr);
 
 export interface RowsDefinition {
   readonly name: string;
+  /**
+   * The elements of a row lie in several runs, those of all rows interleaved: [runs, rows, n / runs], as the channels of images
+   * do. Default: one run.
+   */
+  readonly interleaved?: boolean;
   readonly ins: readonly OperandKind[];
   readonly outs: readonly ("element" | "row")[];
   readonly params?: number;
@@ -59,7 +64,7 @@ export class RowsKernel {
 
   /**
    * Runs over `rows` × `n`. All tensors are contiguous. Computes in the type of `compute`. Returns the status of a failed
-   * guard, or 0.
+   * guard, or 0. `runs`: of interleaved rows, in how many runs each lies.
    */
   run(
     outs: readonly Tensor[],
@@ -68,6 +73,7 @@ export class RowsKernel {
     n: number,
     compute: DType,
     params: readonly number[] = [],
+    runs = 1,
   ): number {
     const backend = (outs[0] as Tensor)._backend;
     let programs = this.#programs.get(backend);
@@ -83,40 +89,67 @@ export class RowsKernel {
       program = backend.compile(this.#build(key, outs, ins, compute));
       programs.set(key, program);
     }
-    return program.run(...outs.map((t) => t._ptr), ...ins.map((t) => t._ptr), rows, n, ...params);
+    const sizes = this.#definition.interleaved === true ? [rows, n, runs, n / runs] : [rows, n];
+    return program.run(...outs.map((t) => t._ptr), ...ins.map((t) => t._ptr), ...sizes, ...params);
   }
 
   #build(key: string, outs: readonly Tensor[], ins: readonly Tensor[], compute: DType): Kernel {
     const d = this.#definition;
     const type = computeType(compute);
+    const interleaved = d.interleaved === true;
+    const sizes = interleaved ? ["rows", "n", "runs", "run"] : ["rows", "n"];
     const scalars: Uniform[] = [
-      { name: "rows", type: "i32" },
-      { name: "n", type: "i32" },
+      ...sizes.map((name): Uniform => ({ name, type: "i32" })),
       ...Array.from({ length: d.params ?? 0 }, (_, i) => ({ name: `p${i}`, type })),
     ];
     const n = E.scalar("i32", 1);
     const row = E.index(0);
+    /** The elements of one run, and where those of the current run begin. */
+    const extent = interleaved ? E.scalar("i32", 3) : n;
+    let start = E.mul(row, n);
     const body: Stmt[] = [];
     const loops = { next: 1 };
     let ids = 0;
     const load = (k: number, j: Expr | undefined): Expr => {
       const { dtype } = ins[k] as Tensor;
       const kind = d.ins[k];
-      const at = kind === "row" ? row : kind === "column" ? (j as Expr) : E.add(E.mul(row, n), j as Expr);
+      const at = kind === "row" ? row : kind === "column" ? (j as Expr) : E.add(start, j as Expr);
       return E.load(computeType(dtype), outs.length + k, at);
+    };
+    /** Does something for each run. */
+    const forRuns = (inside: () => Stmt[]): Stmt[] => {
+      if (!interleaved) return inside();
+      const loop = loops.next++;
+      const before = start;
+      start = E.mul(E.add(E.mul(E.index(loop), E.scalar("i32", 0)), row), extent);
+      const stmts = inside();
+      start = before;
+      return [{ kind: "loop", loop, mode: "serial", extent: E.scalar("i32", 2), body: stmts }];
     };
     const pass =
       (combine: Combine) =>
       (f: (j: Expr) => Expr): Expr => {
         const id = ids++;
         const probe = f(E.const("i32", 0));
-        body.push(...passStatements({ id, combine, type: probe.type }, n, f, loops));
-        return E.var(probe.type, id);
+        const { type: kept } = probe;
+        if (!interleaved) {
+          body.push(...passStatements({ id, combine, type: kept }, n, f, loops));
+          return E.var(kept, id);
+        }
+        const part = ids++;
+        body.push({ kind: "var", id, value: neutral(combine, kept) });
+        body.push(
+          ...forRuns(() => [
+            ...passStatements({ id: part, combine, type: kept }, extent, f, loops),
+            { kind: "assign", id, value: combined(combine, E.var(kept, id), E.var(kept, part)) },
+          ]),
+        );
+        return E.var(kept, id);
       };
     const values = d.build({
       type,
       n: E.cast(type, n),
-      params: Array.from({ length: d.params ?? 0 }, (_, i) => E.scalar(type, 2 + i)),
+      params: Array.from({ length: d.params ?? 0 }, (_, i) => E.scalar(type, sizes.length + i)),
       at: (k, j) => E.cast(type, load(k, j)),
       integer: (k, j) => load(k, j),
       pick: (k, column) => E.cast(type, load(k, column)),
@@ -130,15 +163,30 @@ export class RowsKernel {
       guard: (cond, status) => body.push({ kind: "guard", cond, status }),
     });
     const loop = loops.next++;
-    const stores: Stmt[] = [];
     values.forEach((value, k) => {
-      const { dtype } = outs[k] as Tensor;
-      if (typeof value === "function") {
-        const j = E.index(loop);
-        stores.push({ kind: "store", buffer: k, index: E.add(E.mul(row, n), j), value: castExpr(value(j), dtype) });
-      } else body.push({ kind: "store", buffer: k, index: row, value: castExpr(value, dtype) });
+      if (typeof value === "function") return;
+      body.push({ kind: "store", buffer: k, index: row, value: castExpr(value, (outs[k] as Tensor).dtype) });
     });
-    if (stores.length > 0) body.push({ kind: "loop", loop, mode: "vector", extent: n, body: stores });
+    if (values.some((value) => typeof value === "function")) {
+      body.push(
+        ...forRuns(() => {
+          const j = E.index(loop);
+          const stores = values.flatMap((value, k): Stmt[] =>
+            typeof value !== "function"
+              ? []
+              : [
+                  {
+                    kind: "store",
+                    buffer: k,
+                    index: E.add(start, j),
+                    value: castExpr(value(j), (outs[k] as Tensor).dtype),
+                  },
+                ],
+          );
+          return [{ kind: "loop", loop, mode: "vector", extent, body: stores }];
+        }),
+      );
+    }
     return {
       name: d.name,
       key: `${d.name}/${key}`,
