@@ -1,3 +1,5 @@
+// Guards such as that of `no_grad()` are Disposable; programs whose own `lib` is older than that name need not add it.
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * Flambeau: PyTorch's tensors and dynamic autograd in TypeScript. `import * as torch from "flambeau"`.
  */
