@@ -7,12 +7,12 @@ import { type Scalar } from "../base/promote.ts";
 import { contiguousRaw } from "../dispatch/elementwise.ts";
 import { pointwise, type BinaryOperator, type OutOption, type UnaryOperator } from "../dispatch/family/pointwise.ts";
 import { type Chosen, variants } from "../dispatch/family/variants.ts";
-import { describe, type InplaceOpInfo } from "../dispatch/op.ts";
+import { describe, type InplaceOpInfo, operator } from "../dispatch/op.ts";
 import { notBool } from "../dispatch/refuse.ts";
 import { PyFloat, type ScalarLike, Signature } from "../dispatch/signature.ts";
 import { E, type Expr, isFloat } from "../ir/expr.ts";
 import { viewElements } from "../tensor/data.ts";
-import { complexAbs, complexSgn } from "./complex.ts";
+import { complexAbs, complexAngle, complexSgn } from "./complex.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { Op } from "./view.ts";
 
@@ -253,6 +253,19 @@ export const sgn: UnaryOperator = pointwise("sgn", signOf, { complex: complexSgn
 function signOf(x: Expr): Expr {
   return E.select(E.gt(x, 0), E.const(x.type, 1), E.select(E.lt(x, 0), E.const(x.type, -1), 0));
 }
+
+/** The angle of a number in the complex plane: 0, or π for negative numbers. */
+export const angle: Op<(input: Tensor, options?: OutOption) => Tensor> = pointwise(
+  "angle(Tensor input)",
+  (x) => E.select(E.isnan(x), x, E.select(E.lt(x, 0), E.const(x.type, Math.PI), 0)),
+  { dtype: "float", complex: complexAngle, grad: () => [null], inplace: false },
+);
+
+/** The input itself. */
+export const positive: Op<(input: Tensor) => Tensor> = operator("positive(Tensor input)", (x: Tensor): Tensor => {
+  if (x.dtype === bool) throw new TorchError("The `+` operator, on a bool tensor is not supported.");
+  return x;
+});
 
 /** `1 / input`. */
 export const reciprocal: UnaryOperator = pointwise("reciprocal", (x) => E.reciprocal(x), { dtype: "float" });

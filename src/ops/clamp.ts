@@ -134,12 +134,6 @@ export const clamp: Clamp = variants(
   chooseLimits,
 );
 
-/** {@link clamp}. */
-export const clip: Clamp = variants(
-  "clip(Tensor input, Tensor|Scalar? min=None, Tensor|Scalar? max=None)",
-  chooseLimits,
-);
-
 // --- where -----------------------------------------------------------------------------------------------------------
 
 /** A condition that was converted to the type of the computation, as the condition it was. */

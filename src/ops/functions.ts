@@ -1,8 +1,10 @@
 /**
  * Exponentials, logarithms, trigonometry and special functions: each an expression, whose derivative follows.
  */
-import { type BinaryOperator, pointwise, type UnaryOperator } from "../dispatch/family/pointwise.ts";
+import { pointwise, type UnaryOperator } from "../dispatch/family/pointwise.ts";
+import { onlyFloat } from "../dispatch/refuse.ts";
 import { E } from "../ir/expr.ts";
+import type { TensorBinary } from "./compare.ts";
 
 const float = { dtype: "float" } as const;
 
@@ -33,7 +35,9 @@ export const acos: UnaryOperator = pointwise("acos", (x) => E.acos(x), { ...floa
 /** Arc tangent. */
 export const atan: UnaryOperator = pointwise("atan", (x) => E.atan(x), { ...float });
 /** The angle of the point (other, input). */
-export const atan2: BinaryOperator = pointwise("atan2", (y, x) => E.atan2(y, x), { ...float });
+export const atan2: TensorBinary = pointwise("atan2(Tensor input, Tensor other)", (y, x) => E.atan2(y, x), {
+  ...float,
+});
 /** Hyperbolic sine. */
 export const sinh: UnaryOperator = pointwise("sinh", (x) => E.sinh(x), float);
 /** Hyperbolic cosine. */
@@ -59,4 +63,6 @@ export const lgamma: UnaryOperator = pointwise("lgamma", (x) => E.lgamma(x), { .
 /** The derivative of {@link lgamma}. */
 export const digamma: UnaryOperator = pointwise("digamma", (x) => E.digamma(x), { ...float });
 /** `sqrt(input ** 2 + other ** 2)` without overflow. */
-export const hypot: BinaryOperator = pointwise("hypot", (x, y) => E.hypot(x, y));
+export const hypot: TensorBinary = pointwise("hypot(Tensor input, Tensor other)", (x, y) => E.hypot(x, y), {
+  check: onlyFloat("hypot_cpu"),
+});

@@ -1,6 +1,7 @@
 /**
  * Every operator: the functions of the `torch` namespace and the methods of tensors.
  */
+export * from "./aliases.ts";
 export * from "./arithmetic.ts";
 export * from "./clamp.ts";
 export * from "./compare.ts";
@@ -26,7 +27,9 @@ export * from "./logical.ts";
 export * from "./masked.ts";
 export * from "./matmul.ts";
 export * from "./nonzero.ts";
+export * from "./operators.ts";
 export * from "./power.ts";
+export * from "./quantile.ts";
 export * from "./random-inplace.ts";
 export * from "./random.ts";
 export * from "./reduce.ts";
@@ -41,8 +44,12 @@ export * from "./split.ts";
 export * from "./stacks.ts";
 export * from "./triangle.ts";
 export * from "./unique.ts";
+export * from "./view-copies.ts";
 export * from "./view-inplace.ts";
 export * from "./view-scatter.ts";
 export * from "./view.ts";
 export { celu, hardshrink, relu, selu, threshold } from "./activation.ts";
 export { prelu, rrelu } from "./gated.ts";
+export { igamma, igammac } from "./incomplete.ts";
+export { deg2rad, i0, logaddexp, logaddexp2, logit, mvlgamma, nextafter, polygamma } from "./special.ts";
+export { rad2deg, sinc, tensorPolygamma, xlogy } from "./special.ts";

@@ -27,9 +27,6 @@ export const ceil: UnaryOperator = step("ceil", (x) => E.ceil(x));
 /** Towards zero. */
 export const trunc: UnaryOperator = step("trunc", (x) => E.trunc(x));
 
-/** Towards zero: another name of {@link trunc}. */
-export const fix: UnaryOperator = trunc;
-
 /** The part after the point, with the sign of the input. */
 export const frac: UnaryOperator = pointwise("frac", (x) => E.sub(x, E.trunc(x)), {
   grad: (g) => [g],
