@@ -22,7 +22,12 @@ import * as ops from "./ops/index.ts";
 const isOperator = (x: unknown): x is Operator => typeof x === "function" && "op" in x;
 
 /** Names under which the operator's export differs from the method. */
-const methodNames: Readonly<Record<string, string>> = { toBool: "bool", toBFloat16: "bfloat16", tensorWhere: "where" };
+const methodNames: Readonly<Record<string, string>> = {
+  toBool: "bool",
+  toBFloat16: "bfloat16",
+  tensorWhere: "where",
+  tensorPolygamma: "polygamma",
+};
 
 function install(name: string, fn: Operator): void {
   const proto = Tensor.prototype as unknown as Record<string, unknown>;
