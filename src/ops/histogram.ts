@@ -59,15 +59,22 @@ function stored(values: Float64Array, shape: readonly number[], dtype: DType, li
 const rounding = (dtype: DType): ((v: number) => number) => (dtype === float64 ? (v) => v : Math.fround);
 
 /** The range of the data where none is given, widened where it is a point. */
-function rangeOf(name: string, values: Float64Array, low: number, high: number, given: boolean): [number, number] {
+function rangeOf(
+  name: string,
+  values: Float64Array,
+  low: number,
+  high: number,
+  given: boolean,
+  half: number,
+): [number, number] {
   let [a, b] = [low, high];
   if (a === b && values.length > 0 && !given) {
     a = values.reduce((p, q) => (q < p || q !== q ? q : p), Number.POSITIVE_INFINITY);
     b = values.reduce((p, q) => (q > p || q !== q ? q : p), Number.NEGATIVE_INFINITY);
   }
   if (a === b) {
-    a -= 1;
-    b += 1;
+    a -= half;
+    b += half;
   }
   if (!Number.isFinite(a) || !Number.isFinite(b)) {
     throw new TorchError(`${name}: range of [${a}, ${b}] is not finite`);
@@ -95,7 +102,7 @@ export const histc: Op<
     }
     if (bins <= 0) throw new TorchError("torch.histc: bins must be > 0");
     const values = numbersOf(x);
-    const [low, high] = rangeOf("torch.histc", values, numberOf(min), numberOf(max), false);
+    const [low, high] = rangeOf("torch.histc", values, numberOf(min), numberOf(max), false, 1);
     const round = rounding(x.dtype);
     const counts = new Float64Array(bins);
     for (const v of values) {
@@ -157,7 +164,7 @@ export const histogram: Op<
         throw new TorchError("torch.histogram(): range should have 2 elements");
       }
       const [a, b] = range ?? [0, 0];
-      const [low, high] = rangeOf("torch.histogram", values, a as number, b as number, range !== null);
+      const [low, high] = rangeOf("torch.histogram", values, a as number, b as number, range !== null, 0.5);
       edges = evenEdges(low, high, bins, x.dtype);
     }
     const round = rounding(x.dtype);
