@@ -3,7 +3,11 @@
  */
 export * from "./functional-activation.ts";
 export * from "./functional-dropout.ts";
+export { batch_norm, instance_norm } from "../ops/batch-norm.ts";
 export { cross_entropy, nll_loss } from "../ops/cross-entropy.ts";
 export { embedding, one_hot } from "../ops/embedding.ts";
+export { group_norm } from "../ops/group-norm.ts";
+export { layer_norm, rms_norm } from "../ops/layer-norm.ts";
 export { linear } from "../ops/linear.ts";
+export * from "../ops/loss.ts";
 export { log_softmax, softmax, softmin } from "../ops/softmax.ts";

@@ -3,6 +3,7 @@
  */
 export * from "./aliases.ts";
 export * from "./arithmetic.ts";
+export { _batch_norm_with_update, _native_batch_norm_legit, native_batch_norm } from "./batch-norm.ts";
 export * from "./clamp.ts";
 export * from "./compare.ts";
 export * from "./complex.ts";
@@ -19,9 +20,11 @@ export * from "./gather.ts";
 export * from "./generator.ts";
 export * from "./getitem.ts";
 export * from "./histogram.ts";
+export * from "./group-norm.ts";
 export * from "./index-put.ts";
 export * from "./index-slices.ts";
 export * from "./join.ts";
+export * from "./layer-norm.ts";
 export * from "./linear.ts";
 export * from "./logical.ts";
 export * from "./masked.ts";
