@@ -5,6 +5,7 @@ export * from "./functional-activation.ts";
 export * from "./functional-dropout.ts";
 export { batch_norm, instance_norm } from "../ops/batch-norm.ts";
 export { cross_entropy, nll_loss } from "../ops/cross-entropy.ts";
+export { embedding_bag } from "../ops/embedding-bag.ts";
 export { embedding, one_hot } from "../ops/embedding.ts";
 export { group_norm } from "../ops/group-norm.ts";
 export { layer_norm, rms_norm } from "../ops/layer-norm.ts";

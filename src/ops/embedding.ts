@@ -11,6 +11,7 @@ import { apply1, type Primitive, primitive, untracked } from "../dispatch/primit
 import { Signature } from "../dispatch/signature.ts";
 import { viewElements } from "../tensor/data.ts";
 import { alias, allocate, type Tensor } from "../tensor/tensor.ts";
+import { limitNorms } from "./embedding-norm.ts";
 import { inSelf } from "./index-checks.ts";
 import type { Op } from "./view.ts";
 
@@ -93,24 +94,6 @@ const gradientPrimitive = primitive<Params & { readonly rows: number }>({
     },
   ],
 });
-
-/** Scales the rows that are used down to a largest norm, in place. */
-function limitNorms(weight: Tensor, indices: Tensor, maxNorm: number, p: number): void {
-  const rows = weight.shape[0] as number;
-  const used = new Set(viewElements(flattened(placesOf(indices, rows, inSelf))) as Int32Array);
-  const table = weight.detach();
-  for (const row of used) {
-    const r = table.select(0, row);
-    const norm = rowNorm(r, p);
-    if (norm > maxNorm) r.mul_(maxNorm / (norm + 1e-7));
-  }
-}
-
-function rowNorm(row: Tensor, p: number): number {
-  const values = Array.from(viewElements(row.double().contiguous()) as Float64Array, Math.abs);
-  if (p === Number.POSITIVE_INFINITY) return values.reduce((a, b) => Math.max(a, b), 0);
-  return values.reduce((a, b) => a + b ** p, 0) ** (1 / p);
-}
 
 /** Options of {@link embedding}. */
 export interface EmbeddingOptions {

@@ -2,12 +2,12 @@
  * Which elements are not zero.
  */
 import { bool, int64 } from "../base/dtype.ts";
-import { TorchError } from "../base/errors.ts";
+import { ArgumentTypeError, TorchError, ValueError } from "../base/errors.ts";
 import { Reduction } from "../dispatch/family/reduction.ts";
 import { nonzeroRaw } from "../dispatch/family/masks.ts";
 import { type OutOption } from "../dispatch/out.ts";
 import { operator } from "../dispatch/op.ts";
-import { wrapDims } from "../base/shape.ts";
+import { contiguousStrides, wrapDims } from "../base/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Dims } from "./reduce.ts";
 import type { Op } from "./view.ts";
@@ -54,4 +54,25 @@ export const count_nonzero: Op<(input: Tensor, dim?: Dims | OutOption) => Tensor
     const truth = x.dtype === bool ? x : x.detach().to(bool);
     return countOf.run(truth, wrapDims(dim, x.ndim), false, int64, int64);
   },
+);
+
+/** The indices, one tensor for each dimension, of positions counted in row-major order of a shape. */
+export const unravel_index: Op<(indices: Tensor, shape: number | readonly number[]) => Tensor[]> = operator(
+  "unravel_index(Tensor indices, int[] shape)",
+  (indices: Tensor, shape: number[]) => {
+    if (indices.dtype.category !== 1) {
+      throw new ArgumentTypeError(`expected 'indices' to be integer dtype, but got ${String(indices.dtype)}`);
+    }
+    if (shape.some((n) => n < 0)) {
+      throw new ValueError(`'shape' cannot have negative values, but got (${shape.join(", ")})`);
+    }
+    const like = { dtype: int64 };
+    const places = indices.unsqueeze(-1).to(int64);
+    const steps = contiguousStrides(shape);
+    const out = places
+      .floor_divide(indices.new_tensor(steps.map(BigInt), like))
+      .remainder(indices.new_tensor(shape.map(BigInt), like));
+    return unbind(out, -1);
+  },
+  { method: false },
 );

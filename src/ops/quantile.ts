@@ -71,7 +71,7 @@ function computeQuantile(
   const inOrder = sort(rows, -1, false).values;
   const sorted = inOrder.reshape([...kept, inOrder.shape.at(-1) as number]);
   const column = q.reshape(-1);
-  const ranks = ranksOf(sorted.detach(), column.detach(), name === "nanquantile");
+  const ranks = ranksOf(sorted.detach(), column, name === "nanquantile");
   const shape = [...kept, column._numel];
   const at = (r: Tensor): Tensor => gather(sorted, -1, r.expand(shape).to(int64));
   const adjusted =
@@ -82,11 +82,11 @@ function computeQuantile(
         : interpolation === "nearest"
           ? ranks.round()
           : ranks;
-  const below = adjusted.floor();
+  const below = adjusted.detach().floor();
   let values = at(below);
   if (interpolation === "linear" || interpolation === "midpoint") {
-    const part = interpolation === "midpoint" ? ranks.mul(0).add(0.5) : adjusted.sub(below);
-    values = values.lerp(at(adjusted.ceil()), part.expand(shape));
+    const part = interpolation === "midpoint" ? ranks.detach().mul(0).add(0.5) : adjusted.sub(below);
+    values = values.lerp(at(adjusted.detach().ceil()), part.expand(shape));
   }
   if (q.ndim === 0) return dropLast(values, null);
   return dropLast(values.unsqueeze(0).transpose(0, -1), null);

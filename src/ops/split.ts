@@ -1,7 +1,7 @@
 /**
  * Splitting a tensor into several views.
  */
-import { TorchError } from "../base/errors.ts";
+import { IndexError, TorchError } from "../base/errors.ts";
 import { formatShape, wrapDim } from "../base/shape.ts";
 import { operator } from "../dispatch/op.ts";
 import { apply, type Primitive, primitive } from "../dispatch/primitive.ts";
@@ -150,7 +150,7 @@ const unbindPrimitive = primitive<number>({
 export const unbind: Op<(input: Tensor, dim?: number) => Tensor[]> = operator(
   "unbind(Tensor input, int dim=0)",
   (x: Tensor, dim: number) => {
-    if (x.ndim === 0) throw new TorchError("Dimension specified as 0 but tensor has no dimensions");
+    if (x.ndim === 0) throw new IndexError("Dimension specified as 0 but tensor has no dimensions");
     return applyMany(unbindPrimitive, x, wrapDim(dim, x.ndim));
   },
 );
