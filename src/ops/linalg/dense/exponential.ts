@@ -1,0 +1,43 @@
+/**
+ * The exponential of a matrix: Taylor's polynomial of a matrix scaled to norm below one, squared back.
+ */
+import { addRow, identity, type Matrix, multiply, one, scaleRow, zeros } from "./matrix.ts";
+
+function norm1(a: Matrix): number {
+  const sums = new Float64Array(a.cols);
+  for (let i = 0; i < a.rows; i++) {
+    for (let j = 0; j < a.cols; j++) {
+      const k = i * a.cols + j;
+      sums[j] =
+        (sums[j] as number) +
+        (a.im === null ? Math.abs(a.re[k] as number) : Math.hypot(a.re[k] as number, a.im[k] as number));
+    }
+  }
+  return sums.reduce((x, y) => (Number.isNaN(y) ? y : Math.max(x, y)), 0);
+}
+
+/** e to the matrix. */
+export function exponential(a: Matrix): Matrix {
+  const n = a.rows;
+  const complex = a.im !== null;
+  const norm = norm1(a);
+  if (!Number.isFinite(norm)) {
+    const out = zeros(n, n, complex);
+    out.re.fill(NaN);
+    out.im?.fill(NaN);
+    return out;
+  }
+  const squarings = norm > 0.5 ? Math.ceil(Math.log2(norm)) + 1 : 0;
+  const x = zeros(n, n, complex);
+  for (let i = 0; i < n; i++) addRow(x, i, a, i, { re: 2 ** -squarings, im: 0 });
+  // |x| <= 1/2: 1/2^k/k! is below the rounding of 1 from k = 15 on; three more to spare. Horner's scheme.
+  let out = identity(n, complex);
+  for (let k = 18; k >= 1; k--) {
+    out = multiply(x, out);
+    for (let i = 0; i < n; i++) scaleRow(out, i, { re: 1 / k, im: 0 });
+    const eye = identity(n, complex);
+    for (let i = 0; i < n; i++) addRow(out, i, eye, i, one, i, i + 1);
+  }
+  for (let s = 0; s < squarings; s++) out = multiply(out, out);
+  return out;
+}
