@@ -48,7 +48,8 @@ function neumann(x: number): { j0: number; j1: number; y0: number; y1: number } 
 
 /** Hankel's expansion for large x: J = √(2/πx) (P cos χ - Q sin χ), Y with sin and cos exchanged, χ = x - (2ν + 1) π/4. */
 function hankel(nu: number, x: number): { j: number; y: number } {
-  if (x === Infinity) return { j: 0, y: 0 };
+  // PyTorch has no value at infinity, where the limit is 0.
+  if (x === Infinity) return { j: NaN, y: NaN };
   const mu = 4 * nu * nu;
   let term = 1;
   let p = 1;
@@ -101,11 +102,11 @@ export const bessel_y1: SpecialFunction = secondKind("bessel_y1", (x) =>
 
 /**
  * exp(x) K(ν, x) = ∫ exp(-x (cosh t - 1)) cosh νt dt over t > 0: the trapezoidal rule, whose error falls as exp(-π²/step)
- * for this integrand.
+ * for this integrand, as long as the step is small beside its width 1/√x.
  */
 function scaledK(nu: number, x: number): number {
   if (x === Infinity) return 0;
-  const step = 0.2;
+  const step = Math.min(0.2, 0.6 / Math.sqrt(x));
   let sum = 0.5;
   for (let k = 1; ; k++) {
     const t = k * step;

@@ -39,7 +39,8 @@ export const i1Expr = (x: Expr): Expr => E.mul(E.exp(E.abs(x)), i1eExpr(x));
 
 /** exp(x²) erfc(x): for x >= 0 a series over (1 + 2x) in (x - k) / (x + k), which maps the half line to [-1, 1). */
 export function erfcxExpr(x: Expr): Expr {
-  const a = E.abs(x);
+  // Not |x|, whose slope at 0 is 0.
+  const a = E.select(E.lt(x, 0), E.neg(x), x);
   const t = E.sub(1, E.div(7.5, E.add(a, 3.75)));
   const positive = E.div(series(t, erfcxPositive), E.add(E.add(a, a), 1));
   const growth = E.exp(E.mul(E.min(x, 0), E.min(x, 0)));

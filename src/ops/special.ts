@@ -1,9 +1,8 @@
 /**
  * Special functions as expressions, with their derivatives.
  */
-import { bfloat16, bool, float16 } from "../base/dtype.ts";
+import { bool } from "../base/dtype.ts";
 import { TorchError } from "../base/errors.ts";
-import { resultType } from "../base/promote.ts";
 import { type OutOption, pointwise, type UnaryOperator } from "../dispatch/family/pointwise.ts";
 import { type Chosen, variants } from "../dispatch/family/variants.ts";
 import { describe, type InplaceOpInfo, type Operator, operator } from "../dispatch/op.ts";
@@ -12,7 +11,7 @@ import { type ScalarLike, Signature } from "../dispatch/signature.ts";
 import { E, type Expr } from "../ir/expr.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { erfcxExpr, i0eExpr, i0Expr, i1eExpr, i1Expr } from "./chebyshev.ts";
-import type { TensorBinary, TensorBinaryOut } from "./compare.ts";
+import type { TensorBinaryOut } from "./compare.ts";
 import type { Op } from "./view.ts";
 
 const float = { dtype: "float" } as const;
@@ -157,7 +156,7 @@ export const sinc: UnaryOperator = pointwise(
       const z = E.mul(x, Math.PI);
       const area = E.mul(E.mul(x, x), Math.PI);
       const slope = E.div(E.sub(E.mul(z, E.cos(z)), E.sin(z)), area);
-      return [E.select(E.eq(area, 0), 0, E.mul(g, slope))];
+      return [E.mul(g, E.select(E.eq(area, 0), E.const(x.type, 0), slope))];
     },
   },
 );
@@ -190,7 +189,10 @@ const logNdtrSlope = (x: Expr): Expr => E.div(Math.sqrt(2 / Math.PI), erfcxExpr(
 /** The logarithm of {@link ndtr}, accurate also where that vanishes. */
 export const log_ndtr: SpecialFunction = pointwise("special_log_ndtr(Tensor input)", logNdtr, {
   ...special,
-  grad: (g, _, x) => [E.mul(g, logNdtrSlope(x))],
+  grad: (g, y, x) => {
+    const exponent = E.neg(E.add(y, E.mul(E.mul(x, x), 0.5)));
+    return [E.mul(E.mul(g, 1 / Math.sqrt(2 * Math.PI)), E.exp(exponent))];
+  },
 });
 
 /**
@@ -250,8 +252,8 @@ export const i0e: SpecialFunction = pointwise("special_i0e(Tensor input)", i0eEx
 
 /** The slope, and its limit 1/2 where it is a difference of large numbers. */
 const atZero = (x: Expr, slope: (x: Expr) => Expr): Expr => {
-  const small = E.le(E.abs(x), x.type === "f32" ? 2 ** -23 : 2 ** -52);
-  return E.select(small, E.const(x.type, 0.5), slope(E.select(small, E.const(x.type, 1), x)));
+  const away = E.gt(E.abs(x), x.type === "f32" ? 2 ** -23 : 2 ** -52);
+  return E.select(away, slope(E.select(away, x, E.const(x.type, 1))), E.const(x.type, 0.5));
 };
 
 /** The modified Bessel function of the first kind and order 1. */
@@ -380,41 +382,3 @@ export const mvlgamma: ((input: Tensor, p: number, options?: OutOption) => Tenso
       new Signature(mvlgammaSignature.replace("(", "_(")),
     ) as Operator,
   });
-
-// --- neighbours ------------------------------------------------------------------------------------------------------
-
-const neighbour = (name: string, next: (x: Expr, y: Expr) => Expr): TensorBinary =>
-  pointwise(
-    `${name}(Tensor input, Tensor other)`,
-    (x, y) => {
-      const nan = E.or(E.isnan(x), E.isnan(y));
-      return E.select(nan, E.const(x.type, NaN), E.select(E.eq(x, y), y, next(x, y)));
-    },
-    { check: onlyFloat("nextafter_cpu"), gradName: "NextafterBackward0", grad: (g) => [g, null] },
-  );
-
-/** One step of `bits` in the pattern of a float32 that is not 0, away from 0 or towards it. */
-function stepBits(x: Expr, y: Expr, bits: number): Expr {
-  const inward = E.xor(E.lt(x, y), E.gt(x, 0));
-  const step = E.select(inward, E.const("i32", -bits), E.const("i32", bits));
-  return E.bitcast("f32", E.add(E.bitcast("i32", x), step));
-}
-
-const wideNeighbour = neighbour("nextafter", (x, y) => E.nextafter(x, y));
-/** The 16-bit types have the exponents of float32 and fewer bits after the point; float16 below 2^-14 steps evenly. */
-const bfloatNeighbour = neighbour("nextafter_bfloat16", (x, y) =>
-  E.select(E.eq(x, 0), E.copysign(E.const("f32", 2 ** -133), y), stepBits(x, y, 1 << 16)),
-);
-const halfNeighbour = neighbour("nextafter_float16", (x, y) => {
-  const even = E.add(x, E.copysign(E.const("f32", 2 ** -24), E.sub(y, x)));
-  return E.select(E.le(E.abs(x), 2 ** -14), even, stepBits(x, y, 1 << 13));
-});
-
-/** The next number after `input` in the direction of `other`. */
-export const nextafter: TensorBinary = variants(
-  "nextafter(Tensor input, Tensor other)",
-  (x: Tensor, y: Tensor): Chosen => {
-    const dtype = resultType(x, y);
-    return [dtype === float16 ? halfNeighbour : dtype === bfloat16 ? bfloatNeighbour : wideNeighbour, x, y];
-  },
-);
