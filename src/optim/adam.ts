@@ -3,12 +3,12 @@
  */
 import { TorchError, ValueError } from "../base/errors.ts";
 import { E, type Expr } from "../ir/expr.ts";
-import { pythonText } from "../nn/text.ts";
 import { zeros_like } from "../ops/create.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import { addQuotient, averageSquare, interpolate, nearer, shapedGradient } from "./averages.ts";
 import { FusedUpdate, FusedUpdates } from "./fused.ts";
-import { countStep, gradOf, newStep, Optimizer, type ParamGroup, type Params, rateOf, written } from "./optimizer.ts";
-import { bindOptions, type Options } from "./options.ts";
+import { countStep, gradOf, newStep, Optimizer, type ParamGroup, type Params, rateOf } from "./optimizer.ts";
+import { bindOptions, checkNotNegative, type Options, written } from "./options.ts";
 
 /** Options of {@link Adam} and {@link AdamW}. */
 export interface AdamOptions {
@@ -64,24 +64,17 @@ function updateOf(key: number): FusedUpdate {
   const amsgrad = on(bits.amsgrad);
   return new FusedUpdate("adam", `adam:${key}`, amsgrad ? 4 : 3, amsgrad ? 5 : 4, 7, (tensors, numbers) => {
     const [decay, fresh1, beta2, fresh2, root, eps, step] = numbers as [Expr, Expr, Expr, Expr, Expr, Expr, Expr];
-    let p = tensors[0] as Expr;
     const mean = tensors[1] as Expr;
     const square = tensors[2] as Expr;
-    let g = tensors[amsgrad ? 4 : 3] as Expr;
-    if (on(bits.maximizes)) g = E.neg(g);
-    if (on(bits.decays)) {
-      if (on(bits.decoupled)) p = E.mul(p, decay);
-      else g = E.add(g, E.mul(p, decay));
-    }
-    // As `lerp` does it: from the nearer end.
-    const change = E.sub(g, mean);
-    const nextMean = on(bits.mostlyNew)
-      ? E.sub(g, E.mul(change, E.sub(E.const(fresh1.type, 1), fresh1)))
-      : E.add(mean, E.mul(fresh1, change));
-    const nextSquare = E.add(E.mul(square, beta2), E.mul(E.mul(fresh2, g), g));
+    const before = tensors[0] as Expr;
+    const decouples = on(bits.decays) && on(bits.decoupled);
+    const p = decouples ? E.mul(before, decay) : before;
+    const inGradient = on(bits.decays) && !decouples ? decay : null;
+    const g = shapedGradient(tensors[amsgrad ? 4 : 3] as Expr, p, on(bits.maximizes), inGradient);
+    const nextMean = interpolate(mean, g, fresh1, on(bits.mostlyNew) ? "to" : "from");
+    const nextSquare = averageSquare(square, g, beta2, fresh2);
     const largest = amsgrad ? E.max(tensors[3] as Expr, nextSquare) : nextSquare;
-    const denominator = E.add(E.div(E.sqrt(largest), root), eps);
-    const next = E.add(p, E.div(E.mul(step, nextMean), denominator));
+    const next = addQuotient(p, nextMean, E.add(E.div(E.sqrt(largest), root), eps), step);
     return amsgrad ? [next, nextMean, nextSquare, largest] : [next, nextMean, nextSquare];
   });
 }
@@ -89,7 +82,6 @@ function updateOf(key: number): FusedUpdate {
 const updates = new FusedUpdates(updateOf);
 
 function check(options: Options): void {
-  const { betas, eps, weight_decay: decay } = options.values as unknown as AdamGroup;
   const { lr, foreach, capturable, fused } = options.values;
   if (lr instanceof Tensor) {
     if (foreach === true && capturable !== true) {
@@ -97,19 +89,18 @@ function check(options: Options): void {
     }
     if (lr.numel() !== 1) throw new ValueError("Tensor lr must be 1-element");
   }
-  if (rateOf(lr) < 0) throw new ValueError(`Invalid learning rate: ${written(options, "lr")}`);
-  if (eps < 0) throw new ValueError(`Invalid epsilon value: ${written(options, "eps")}`);
-  checkBetas(betas, options);
-  if (decay < 0) throw new ValueError(`Invalid weight_decay value: ${written(options, "weight_decay")}`);
+  checkNotNegative(options, "lr", "learning rate");
+  checkNotNegative(options, "eps", "epsilon value");
+  checkBetas(options);
+  checkNotNegative(options, "weight_decay", "weight_decay value");
   if (fused === true && foreach === true) throw new TorchError("`fused` and `foreach` cannot be `True` together.");
 }
 
 /** @internal Throws unless both are in [0, 1). */
-export function checkBetas(betas: readonly number[], _options: Options): void {
-  betas.forEach((beta, i) => {
+export function checkBetas(options: Options): void {
+  (options.values["betas"] as readonly number[]).forEach((beta, i) => {
     if (!(beta >= 0 && beta < 1)) {
-      const text = Number.isInteger(beta) ? `${beta}.0` : pythonText(beta);
-      throw new ValueError(`Invalid beta parameter at index ${i}: ${text}`);
+      throw new ValueError(`Invalid beta parameter at index ${i}: ${written(options, "betas", i)}`);
     }
   });
 }
@@ -138,7 +129,7 @@ export class Adam extends Optimizer<AdamGroup> {
       (decoupled ? bits.decoupled : 0) |
       (amsgrad ? bits.amsgrad : 0) |
       (group.maximize ? bits.maximizes : 0) |
-      (1 - beta1 < 0.5 ? 0 : bits.mostlyNew);
+      (nearer(1 - beta1) === "to" ? bits.mostlyNew : 0);
     const update = updates.get(key);
     const shrink = decoupled ? 1 - lr * decay : decay;
     for (const p of group.params) {

@@ -11,5 +11,16 @@ export {
   type ParamState,
   type StepHook,
 } from "./optimizer.ts";
+export {
+  Adadelta,
+  type AdadeltaGroup,
+  type AdadeltaOptions,
+  Adagrad,
+  type AdagradGroup,
+  type AdagradOptions,
+} from "./adagrad.ts";
 export { Adam, type AdamGroup, type AdamOptions, AdamW } from "./adam.ts";
+export { Adamax, type AdamaxOptions, NAdam, type NAdamOptions, RAdam, type RAdamOptions } from "./adam-variants.ts";
+export { RMSprop, type RMSpropGroup, type RMSpropOptions } from "./rmsprop.ts";
+export { ASGD, type ASGDGroup, type ASGDOptions, Rprop, type RpropGroup, type RpropOptions } from "./rprop.ts";
 export { SGD, type SGDGroup, type SGDOptions } from "./sgd.ts";

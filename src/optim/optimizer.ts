@@ -299,8 +299,13 @@ export function rateOf(lr: unknown): number {
   return lr instanceof Tensor ? Number(lr.item()) : (lr as number);
 }
 
-/** @internal A bound option as Python writes it, for messages. */
-export function written(options: Options, name: string): string {
-  const value = options.values[name];
-  return typeof value === "number" && options.floats.has(name) ? formatRepr(value) : pythonText(value);
+/** @internal A number that PyTorch keeps as a tensor beside {@link newStep}. */
+export function scalarState(value: number): Tensor {
+  return newStep().fill_(value);
+}
+
+/** @internal The value of a {@link scalarState}. */
+export function scalarValue(state: ParamState, name: string): number {
+  const value = state[name];
+  return value instanceof Tensor ? Number(value.item()) : (value as number);
 }

@@ -1,12 +1,16 @@
 /**
  * Options of optimizers and schedulers as their constructors take them.
  */
-import { ArgumentTypeError } from "../base/errors.ts";
+import { ArgumentTypeError, ValueError } from "../base/errors.ts";
 import { isOptions, PyFloat } from "../dispatch/signature.ts";
+import { pythonText } from "../nn/text.ts";
+import { Tensor } from "../tensor/tensor.ts";
 
 /** Options as plain values, and the names of those that Python writes as floats though their values are integral. */
 export interface Options {
   readonly values: Record<string, unknown>;
+  /** As they were given. */
+  readonly raw: Readonly<Record<string, unknown>>;
   readonly floats: ReadonlySet<string>;
 }
 
@@ -49,6 +53,20 @@ export function bindOptions(
   return plainOptions({ ...defaults, ...Object.fromEntries(given) });
 }
 
+/** An option as Python writes it, for messages; of a pair one of its two values. */
+export function written(options: Options, name: string, index?: number): string {
+  const value = options.raw[name];
+  const at: unknown = index === undefined ? value : (value as readonly unknown[])[index];
+  return pythonText(at);
+}
+
+/** Throws unless an option is at least zero. */
+export function checkNotNegative(options: Options, name: string, label: string): void {
+  const value = options.values[name];
+  const number = value instanceof Tensor ? Number(value.item()) : (value as number);
+  if (!(number >= 0)) throw new ValueError(`Invalid ${label}: ${written(options, name)}`);
+}
+
 /** Takes marked floats out of values. */
 export function plainOptions(values: Readonly<Record<string, unknown>>): Options {
   const floats = new Set<string>();
@@ -57,5 +75,5 @@ export function plainOptions(values: Readonly<Record<string, unknown>>): Options
     if (value instanceof PyFloat) floats.add(name);
     out[name] = plain(value);
   }
-  return { values: out, floats };
+  return { values: out, raw: values, floats };
 }

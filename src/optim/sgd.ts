@@ -6,8 +6,8 @@ import { cloneRaw } from "../dispatch/elementwise.ts";
 import { E, type Expr } from "../ir/expr.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { FusedUpdate, FusedUpdates } from "./fused.ts";
-import { gradOf, Optimizer, type ParamGroup, type Params, rateOf, written } from "./optimizer.ts";
-import { bindOptions } from "./options.ts";
+import { gradOf, Optimizer, type ParamGroup, type Params, rateOf } from "./optimizer.ts";
+import { bindOptions, checkNotNegative } from "./options.ts";
 
 /** Options of {@link SGD}. */
 export interface SGDOptions {
@@ -85,10 +85,10 @@ export class SGD extends Optimizer<SGDGroup> {
       ["lr", "momentum", "dampening", "weight_decay", "nesterov"],
       defaults,
     );
-    const { momentum, dampening, nesterov, weight_decay: decay } = options.values as unknown as SGDGroup;
-    if (rateOf(options.values["lr"]) < 0) throw new ValueError(`Invalid learning rate: ${written(options, "lr")}`);
-    if (momentum < 0) throw new ValueError(`Invalid momentum value: ${written(options, "momentum")}`);
-    if (decay < 0) throw new ValueError(`Invalid weight_decay value: ${written(options, "weight_decay")}`);
+    const { momentum, dampening, nesterov } = options.values as unknown as SGDGroup;
+    checkNotNegative(options, "lr", "learning rate");
+    checkNotNegative(options, "momentum", "momentum value");
+    checkNotNegative(options, "weight_decay", "weight_decay value");
     if (nesterov && (momentum <= 0 || dampening !== 0)) {
       throw new ValueError("Nesterov momentum requires a momentum and zero dampening");
     }
