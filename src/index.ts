@@ -18,6 +18,7 @@ export * as autograd from "./torch/autograd.ts";
 export * as nn from "./nn/index.ts";
 export * as optim from "./optim/index.ts";
 export * as random from "./torch/random.ts";
+export * as special from "./torch/special.ts";
 export { get_printoptions, set_printoptions } from "./tensor/format.ts";
 export { Complex, pycomplex } from "./base/complex-number.ts";
 export { pyfloat, PyFloat } from "./dispatch/signature.ts";

@@ -181,7 +181,7 @@ export class OpReplay {
     const tensors = sample.tensors.map((record) => this.#io.make(record));
     const args = this.#args(sample, tensors);
     const [self] = args.positional;
-    const call = methodCall(this.#python, `${op.name}_`);
+    const call = this.#inPlaceCall(op);
     if (inplace === undefined) return pass;
     if (typeof inplace === "object" && "message" in inplace) return checkRaises(inplace, () => call(args));
     const result = call(args);
@@ -193,6 +193,13 @@ export class OpReplay {
     const limit = tolerance(record.dtype, "value", op.full_name, sample, this.#table);
     const reason = difference(this.#io.read(self), record, limit);
     return reason === null ? pass : fail(reason);
+  }
+
+  /** The in-place form: a method, or for functions that no tensor has as a method their argument `inplace`. */
+  #inPlaceCall(op: OpFile): Call {
+    if (!op.name.startsWith("nn.functional.")) return methodCall(this.#python, `${op.name}_`);
+    const call = this.#resolve(`torch.${op.name}`);
+    return ({ positional, keywords }) => call({ positional, keywords: new Map([...keywords, ["inplace", true]]) });
   }
 
   #derivativeRuns(op: OpFile, sample: SampleRecord, call: Call): void {
