@@ -1,145 +1,126 @@
 /**
- * Matrix products by several threads. A product is cut along its columns or its rows, and a batch into runs of products. What
- * a task does is recorded by running the driver of gemm.ts with kernels that only note their arguments.
+ * Matrix products by several threads: a product is cut along its columns or its rows, a batch into runs of products. And the
+ * choice between BLAS and WebAssembly.
  */
+import { type Blas, findBlas, trialBytes } from "../native/blas.ts";
 import type { Gemm } from "../backend.ts";
-import { elements } from "./gemm-emitter.ts";
-import { assembleGemm, type GemmKernels, type ModuleOptions } from "./gemm-module.ts";
-import { createGemmPart, type GemmPart } from "./gemm.ts";
-import { tileColumns, tileRows } from "./gemm-tile.ts";
+import { BlasEngine, type GemmEngine, WasmEngine, type WasmEngineOptions } from "./gemm-engines.ts";
+import type { GemmPart } from "./gemm.ts";
 import type { TaskList } from "./task-list.ts";
-import type { ThreadPool, Unit } from "./threads.ts";
+import type { ThreadPool } from "./threads.ts";
 
-/** Multiplications from which threads pay, and that a task should have at least: some 8 µs. */
-const threadedWork = 400_000;
-const taskWork = 200_000;
-/** Tasks for each thread, so that one that comes late does not leave the others waiting. */
-const tasksPerThread = 4;
+/** Whole vectors and tiles of all kernels: cutting elsewhere would only cost time. */
+const columnGrain = 16;
+const rowGrain = 12;
 
-export interface ThreadedGemmOptions extends ModuleOptions {
+/**
+ * Whether a product is worth a call of BLAS, where WebAssembly needs no more than its 0.1 µs. Measured with OpenBLAS: 16 x 16 x 16 takes
+ * 0.20 µs in WebAssembly and 0.29 µs in BLAS, 24 x 24 x 24 0.59 and 0.48; with 2 to 4 rows neither is faster.
+ */
+function worthBlas(m: number, n: number, k: number): boolean {
+  const least = Math.min(m, n);
+  return m * n * k >= (least === 1 ? 32_768 : least <= 4 ? 262_144 : 10_000);
+}
+
+export interface ProductsOptions extends WasmEngineOptions {
+  readonly memory: WebAssembly.Memory;
   readonly pool: ThreadPool;
-  /** A new place for scratch memory: a function that gives the address of room for so many bytes, good until its next call. */
-  readonly newScratch: () => (nbytes: number) => number;
 }
 
-/** Where a product is cut: `count` parts of `step` columns, or rows. */
-interface Cut {
-  readonly columns: boolean;
-  readonly step: number;
-  readonly count: number;
-}
+/** Matrix products on the threads of a pool. */
+export class Products {
+  readonly #options: ProductsOptions;
+  readonly #pool: ThreadPool;
+  #wasm: GemmEngine | null = null;
+  #blas: Blas | null | undefined;
+  #blasEngine: GemmEngine | null = null;
 
-function cutOf(p: Gemm, tasks: number): Cut {
-  const columns = p.n * 2 >= p.m;
-  const [size, tile] = columns ? [p.n, tileColumns(elements[p.dtype])] : [p.m, tileRows];
-  const step = Math.ceil(size / tasks / tile) * tile;
-  return { columns, step, count: Math.ceil(size / step) };
-}
-
-/** What is recorded for other threads, and the module that they run. */
-interface Recorder {
-  readonly unit: Unit;
-  /** By task: each has scratch memory of its own. */
-  readonly parts: GemmPart[];
-}
-
-/** Matrix products on the threads of a pool; `local` does a part of one on this thread. */
-export class ThreadedGemm {
-  readonly #memory: WebAssembly.Memory;
-  readonly #options: ThreadedGemmOptions;
-  readonly #local: GemmPart;
-  readonly #recorders: Map<Gemm["dtype"], Recorder> = new Map();
-  #list: TaskList | null = null;
-
-  constructor(memory: WebAssembly.Memory, options: ThreadedGemmOptions) {
-    this.#memory = memory;
+  constructor(options: ProductsOptions) {
     this.#options = options;
-    this.#local = createGemmPart(memory, { ...options, scratch: options.newScratch() });
+    this.#pool = options.pool;
   }
 
-  #recorder(dtype: Gemm["dtype"]): Recorder {
-    let recorder = this.#recorders.get(dtype);
-    if (recorder === undefined) {
-      recorder = { unit: this.#options.pool.unit(assembleGemm(dtype, this.#options)), parts: [] };
-      this.#recorders.set(dtype, recorder);
+  /** The BLAS library in use, which is looked for when first wanted; null if there is none. */
+  get blas(): Blas | null {
+    if (this.#blas === undefined) {
+      this.useBlas(findBlas(this.#options.memory, this.#options.newScratch()(trialBytes)));
     }
-    return recorder;
+    return this.#blas ?? null;
   }
 
-  #recordingPart(recorder: Recorder, task: number): GemmPart {
-    return (recorder.parts[task] ??= createGemmPart(this.#memory, {
-      ...this.#options,
-      scratch: this.#options.newScratch(),
-      kernels: (name) => this.#recordingKernels(name),
-    }));
+  /** Uses this library from now on, or none. */
+  useBlas(blas: Blas | null): void {
+    this.#blas = blas;
+    this.#blasEngine = blas === null ? null : new BlasEngine(blas, this.#pool);
   }
 
-  #recordingKernels(dtype: Gemm["dtype"]): GemmKernels {
-    const module = new WebAssembly.Module(assembleGemm(dtype, this.#options) as BufferSource);
-    const kernels: Record<string, (...args: number[]) => void> = {};
-    WebAssembly.Module.exports(module).forEach(({ name }, index) => {
-      kernels[name] = (...args) => this.#list?.call(index, args);
-    });
-    return kernels as unknown as GemmKernels;
+  #engine(p: Gemm): GemmEngine {
+    if (worthBlas(p.m, p.n, p.k)) {
+      const { blas } = this;
+      if (blas !== null && this.#blasEngine !== null && blas.takes(p)) return this.#blasEngine;
+    }
+    const { memory } = this.#options;
+    return (this.#wasm ??= new WasmEngine(memory, this.#pool, this.#options));
   }
 
-  /** The number of tasks that so much work is worth; 1 where threads do not pay. */
-  #tasks(work: number): number {
-    const { pool } = this.#options;
-    if (work < threadedWork || !pool.parallel) return 1;
-    return Math.min(pool.threads * tasksPerThread, Math.floor(work / taskWork));
+  /** The number of tasks that so much work is worth; less than 2 where threads do not pay. */
+  #tasks(engine: GemmEngine, work: number): number {
+    if (work < engine.threadedWork || !this.#pool.parallel) return 1;
+    return Math.min(this.#pool.threads * engine.tasksPerThread, Math.floor(work / engine.taskWork));
   }
 
   gemm(p: Gemm): void {
-    const tasks = this.#tasks(p.m * p.n * p.k);
-    const cut = tasks > 1 ? cutOf(p, tasks) : null;
-    if (cut === null || cut.count < 2) return this.#local(p, 0, p.m, 0, p.n);
-    const recorder = this.#recorder(p.dtype);
-    const { columns, step, count } = cut;
-    const run = (part: GemmPart, task: number): number => {
-      const [low, high] = [task * step, Math.min((task + 1) * step, columns ? p.n : p.m)];
-      if (columns) part(p, 0, p.m, low, high);
-      else part(p, low, high, 0, p.n);
-      return 0;
-    };
-    this.#run(recorder, count, run);
+    const engine = this.#engine(p);
+    const tasks = this.#tasks(engine, p.m * p.n * p.k);
+    if (tasks > 1) {
+      const columns = p.n * 2 >= p.m;
+      const [size, grain] = columns ? [p.n, columnGrain] : [p.m, rowGrain];
+      const step = Math.ceil(size / tasks / grain) * grain;
+      const count = Math.ceil(size / step);
+      if (count > 1) {
+        this.#run(engine, p.dtype, count, (part, task) => {
+          const [low, high] = [task * step, Math.min((task + 1) * step, size)];
+          if (columns) part(p, 0, p.m, low, high);
+          else part(p, low, high, 0, p.n);
+        });
+        return;
+      }
+    }
+    engine.part(p, 0, p.m, 0, p.n);
   }
 
   /** Independent products of one dtype and one size. */
   batch(products: readonly Gemm[]): void {
     const [first] = products;
     if (first === undefined) return;
-    const { threads } = this.#options.pool;
+    const { threads } = this.#pool;
+    const engine = this.#engine(first);
     const work = first.m * first.n * first.k;
-    const tasks = Math.min(this.#tasks(work * products.length), products.length);
+    const tasks = Math.min(this.#tasks(engine, work * products.length), products.length);
     // Few and large ones are better cut each for itself.
-    if (tasks < 2 || (products.length < 2 * threads && work >= threadedWork)) {
+    if (tasks < 2 || (products.length < 2 * threads && work >= engine.threadedWork)) {
       for (const p of products) this.gemm(p);
       return;
     }
-    const recorder = this.#recorder(first.dtype);
     const step = products.length / tasks;
-    this.#run(recorder, tasks, (part, task) => {
+    this.#run(engine, first.dtype, tasks, (part, task) => {
       for (let i = Math.round(task * step); i < Math.round((task + 1) * step); i++) {
         const p = products[i] as Gemm;
         part(p, 0, p.m, 0, p.n);
       }
-      return 0;
     });
   }
 
-  #run(recorder: Recorder, count: number, run: (part: GemmPart, task: number) => number): void {
+  #run(engine: GemmEngine, dtype: Gemm["dtype"], count: number, run: (part: GemmPart, task: number) => void): void {
     const write = (list: TaskList): void => {
-      this.#list = list;
-      try {
-        for (let task = 0; task < count; task++) {
-          list.begin();
-          run(this.#recordingPart(recorder, task), task);
-        }
-      } finally {
-        this.#list = null;
+      for (let task = 0; task < count; task++) {
+        list.begin();
+        run((p, i0, i1, j0, j1) => engine.record(list, task, p, i0, i1, j0, j1), task);
       }
     };
-    this.#options.pool.run(recorder.unit, count, write, (task) => run(this.#local, task));
+    this.#pool.run(engine.unit(dtype), count, write, (task) => {
+      run(engine.part, task);
+      return 0;
+    });
   }
 }

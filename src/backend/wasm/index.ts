@@ -2,10 +2,10 @@
  * The device "cpu": one WebAssembly.Memory with an automatic heap, and kernels compiled to WebAssembly SIMD.
  */
 import type { Kernel } from "../../ir/kernel.ts";
-import type { Allocation, Backend, HostMemory, MemoryStats, Program, Routines } from "../backend.ts";
+import type { Allocation, Backend, Gemm, HostMemory, MemoryStats, Program, Routines } from "../backend.ts";
 import { hasRelaxedSimd } from "./features.ts";
 import { createGemm } from "./gemm.ts";
-import { ThreadedGemm } from "./gemm-threads.ts";
+import { Products } from "./gemm-threads.ts";
 import { Heap } from "./heap.ts";
 import { WasmArena } from "./memory.ts";
 import { instantiate } from "./program.ts";
@@ -22,12 +22,15 @@ export class WasmBackend implements Backend {
   readonly heap: Heap;
   /** Null where memory cannot be shared. */
   readonly pool: ThreadPool | null;
+  /** Matrix products, by several threads or a BLAS library; null where memory cannot be shared. */
+  readonly products: Products | null;
 
   constructor(arena: WasmArena = new WasmArena()) {
     this.memory = arena.memory;
     this.heap = new Heap(arena);
     this.host = this.heap.host;
     this.pool = arena.shared ? this.#createPool() : null;
+    this.products = this.pool === null ? null : this.#createProducts(this.pool);
     this.routines = this.#createRoutines(arena.shared);
   }
 
@@ -41,18 +44,30 @@ export class WasmBackend implements Backend {
     return pool;
   }
 
-  #createRoutines(shared: boolean): Routines {
-    const { memory, pool } = this;
+  #createProducts(pool: ThreadPool): Products {
     const newScratch = (): ((nbytes: number) => number) => scratchOf(this.heap);
-    let made: Pick<ThreadedGemm, "gemm" | "batch"> | null = null;
-    const products = (): Pick<ThreadedGemm, "gemm" | "batch"> => {
-      if (made !== null) return made;
+    return new Products({
+      memory: this.memory,
+      pool,
+      // Found out when the first product is computed.
+      get relaxedSimd() {
+        return hasRelaxedSimd();
+      },
+      shared: true,
+      newScratch,
+    });
+  }
+
+  #createRoutines(shared: boolean): Routines {
+    const { products } = this;
+    if (products !== null) return { gemm: (p) => products.gemm(p), gemmBatch: (list) => products.batch(list) };
+    let made: ((p: Gemm) => void) | null = null;
+    const gemm = (p: Gemm): void => {
       const options = { relaxedSimd: hasRelaxedSimd(), shared };
-      if (pool !== null) return (made = new ThreadedGemm(memory, { ...options, pool, newScratch }));
-      const gemm = createGemm(memory, { ...options, scratch: newScratch() });
-      return (made = { gemm, batch: (list) => list.forEach(gemm) });
+      made ??= createGemm(this.memory, { ...options, scratch: scratchOf(this.heap) });
+      made(p);
     };
-    return { gemm: (p) => products().gemm(p), gemmBatch: (list) => products().batch(list) };
+    return { gemm };
   }
 
   alloc(nbytes: number): Allocation {

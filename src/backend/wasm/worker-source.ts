@@ -1,7 +1,8 @@
 /**
  * The program of a worker thread, as text. It is text because a worker must start from anywhere: from the package's files, from
  * its sources in a test, and from a bundle that knows nothing of further files. So it is small, plain JavaScript that needs
- * nothing but the memory; what it computes are modules and calls that it finds there (task-list.ts).
+ * nothing but the memory; what it computes are modules and calls that it finds there (task-list.ts). A module is WebAssembly, or
+ * as JSON the names of functions in a native library.
  */
 
 /** 32-bit words of the control block. Those that are written often have cache lines of their own. */
@@ -73,11 +74,19 @@ const start = ({ memory, control, index, spin }) => {
     Atomics.store(c, words.failed, code);
   };
 
+  const exportsOf = (bytes) =>
+    Object.values(new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory, parallel } }).exports);
+
+  // Functions of a native library.
+  const open = ({ koffi, library, prototypes }) => {
+    const loaded = process.getBuiltinModule("node:module").createRequire(koffi)(koffi).load(library);
+    return prototypes.map((prototype) => loaded.func(prototype));
+  };
+
   const compile = (id, bytes) => {
     let found = null;
     try {
-      const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory, parallel } });
-      found = Object.values(instance.exports);
+      found = bytes[0] === 0 ? exportsOf(bytes) : open(JSON.parse(new TextDecoder().decode(bytes)));
     } catch (error) {
       fail(2, error);
     }

@@ -1,7 +1,7 @@
 /**
  * Matrix products on raw memory: which layout each operand has, and which routine or kernel computes them.
  */
-import type { Backend, Program } from "../../backend/backend.ts";
+import type { Backend, Gemm, Program } from "../../backend/backend.ts";
 import { Complex } from "../../base/complex-number.ts";
 import { type DType, toReal } from "../../base/dtype.ts";
 import type { Scalar } from "../../base/promote.ts";
@@ -143,24 +143,25 @@ export function matmulRaw(
   if (gemm !== undefined) {
     const la = layoutOf(a);
     const lb = layoutOf(b);
-    for (let i = 0; i < batches; i++) {
-      gemm({
-        dtype: dtype.name as "float32",
-        transA: la.transposed,
-        transB: lb.transposed,
-        m: rows,
-        n: cols,
-        k: depth,
-        alpha: Number(alpha),
-        a: batchAddress(la.matrix, i),
-        lda: la.ld,
-        b: batchAddress(lb.matrix, i),
-        ldb: lb.ld,
-        beta: Number(beta),
-        c: batchAddress(out, i),
-        ldc: out._strides[n - 2] as number,
-      });
-    }
+    const productOf = (i: number): Gemm => ({
+      dtype: dtype.name as "float32",
+      transA: la.transposed,
+      transB: lb.transposed,
+      m: rows,
+      n: cols,
+      k: depth,
+      alpha: Number(alpha),
+      a: batchAddress(la.matrix, i),
+      lda: la.ld,
+      b: batchAddress(lb.matrix, i),
+      ldb: lb.ld,
+      beta: Number(beta),
+      c: batchAddress(out, i),
+      ldc: out._strides[n - 2] as number,
+    });
+    const { gemmBatch } = backend.routines;
+    if (batches > 1 && gemmBatch !== undefined) gemmBatch(Array.from({ length: batches }, (_, i) => productOf(i)));
+    else for (let i = 0; i < batches; i++) gemm(productOf(i));
     return;
   }
   const program = plainKernel(backend, dtype);
