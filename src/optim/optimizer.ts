@@ -11,6 +11,7 @@ import { isOptions, pythonTypeOf } from "../dispatch/signature.ts";
 import { clearGrad } from "../nn/module.ts";
 import { pythonText } from "../nn/text.ts";
 import { tensor } from "../ops/create.ts";
+import { formatTuple } from "../tensor/format.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { type Options, plainOptions } from "./options.ts";
 
@@ -229,6 +230,7 @@ export abstract class Optimizer<G extends ParamGroup = ParamGroup> {
     if (typeof value === "string") return value;
     if (typeof value === "number" && this.#floats.has(key)) return formatRepr(value);
     if (key === "param_names") return `[${(value as string[]).map((n) => `'${n}'`).join(", ")}]`;
+    if (Array.isArray(value)) return formatTuple(value.map((x: unknown, i) => this.#text(`${key}.${i}`, x)));
     return pythonText(value);
   }
 }

@@ -6,7 +6,7 @@ import { isOptions, PyFloat } from "../dispatch/signature.ts";
 import { pythonText } from "../nn/text.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
-/** Options as plain values, and the names of those that Python writes as floats though their values are integral. */
+/** Options as plain values, and the names of those that Python writes as floats though their values are integral (`betas.0`: in a pair). */
 export interface Options {
   readonly values: Record<string, unknown>;
   /** As they were given. */
@@ -73,6 +73,7 @@ export function plainOptions(values: Readonly<Record<string, unknown>>): Options
   const out: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(values)) {
     if (value instanceof PyFloat) floats.add(name);
+    if (Array.isArray(value)) value.forEach((x, i) => x instanceof PyFloat && floats.add(`${name}.${i}`));
     out[name] = plain(value);
   }
   return { values: out, raw: values, floats };
