@@ -12,6 +12,7 @@ installMethods();
 installProperties();
 
 export * from "./ops/index.ts";
+export * as linalg from "./linalg.ts";
 export { Tensor } from "./tensor/tensor.ts";
 export { enable_grad, is_grad_enabled, no_grad, set_grad_enabled } from "./autograd/modes.ts";
 export * as autograd from "./torch/autograd.ts";

@@ -11,4 +11,5 @@ export { group_norm } from "../ops/group-norm.ts";
 export { layer_norm, rms_norm } from "../ops/layer-norm.ts";
 export { linear } from "../ops/linear.ts";
 export * from "../ops/loss.ts";
+export { normalize } from "../ops/norm.ts";
 export { log_softmax, softmax, softmin } from "../ops/softmax.ts";
