@@ -31,7 +31,7 @@ function expectedOutput(code: string): string[] {
   let printing = false;
   for (const line of code.split("\n")) {
     const [, statement = "", comment] = /^(.*?)(?:\s*\/\/ (.*))?$/.exec(line) as RegExpExecArray;
-    if (statement.trim() !== "") printing = statement.includes("console.log(");
+    if (statement.trim() !== "" || comment === undefined) printing = statement.includes("console.log(");
     if (printing && comment !== undefined) lines.push(comment);
   }
   return lines;
@@ -56,6 +56,7 @@ const documents = [
 const blocks = documents.flatMap(blocksOf);
 
 beforeAll(() => {
+  writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
   for (const { file, code } of blocks) {
     mkdirSync(resolve(file, ".."), { recursive: true });
     // A module, even where nothing is imported.

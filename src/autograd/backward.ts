@@ -142,6 +142,11 @@ export function backward(
   });
 }
 
+/** A gradient `G` for each of the inputs `I`: a lone tensor is a list of one. */
+export type Gradients<I extends Tensor | readonly Tensor[], G> = I extends readonly Tensor[]
+  ? { -readonly [K in keyof I]: G }
+  : [G];
+
 /**
  * Computes and returns the gradients of `outputs` with respect to `inputs` (`torch.autograd.grad`); no `.grad` changes.
  *
@@ -151,21 +156,21 @@ export function backward(
  * const [g] = torch.autograd.grad(x.pow(2).sum(), x); // tensor([2., 4., 6.])
  * ```
  */
-export function grad(
+export function grad<const I extends Tensor | readonly Tensor[]>(
   outputs: Tensor | readonly Tensor[],
-  inputs: Tensor | readonly Tensor[],
+  inputs: I,
   options: GradOptions & { allow_unused: true; materialize_grads?: false },
-): MaybeTensor[];
-export function grad(
+): Gradients<I, MaybeTensor>;
+export function grad<const I extends Tensor | readonly Tensor[]>(
   outputs: Tensor | readonly Tensor[],
-  inputs: Tensor | readonly Tensor[],
+  inputs: I,
   options?: GradOptions,
-): Tensor[];
+): Gradients<I, Tensor>;
 export function grad(
   outputs: Tensor | readonly Tensor[],
   inputs: Tensor | readonly Tensor[],
   options: GradOptions = {},
-): MaybeTensor[] {
+): unknown {
   const { create_graph = false, materialize_grads = false } = options;
   if (materialize_grads && options.allow_unused === false) {
     throw new ValueError(

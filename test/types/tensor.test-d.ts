@@ -49,6 +49,11 @@ x.sum().backward();
 x.backward(torch.ones_like(x), { retain_graph: true });
 x.backward({ create_graph: true });
 x.grad = null;
+// One gradient for each input.
+expectTypeOf(torch.autograd.grad(x.sum(), x)).toEqualTypeOf<[torch.Tensor]>();
+expectTypeOf(torch.autograd.grad(x.sum(), [x, x])).toEqualTypeOf<[torch.Tensor, torch.Tensor]>();
+expectTypeOf(torch.autograd.grad(x.sum(), [x], { allow_unused: true })).toEqualTypeOf<[torch.Tensor | null]>();
+expectTypeOf(torch.autograd.grad(x.sum(), [...new torch.nn.Linear(1, 1).parameters()])).toEqualTypeOf<torch.Tensor[]>();
 // @ts-expect-error: it is what the graph says
 x.is_leaf = true;
 // @ts-expect-error: there is no such option
