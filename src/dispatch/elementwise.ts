@@ -210,7 +210,7 @@ function strideOrder(shape: Shape, strides: readonly (readonly number[])[]): num
       } else if (c < 0) break;
     }
   }
-  return perm.reverse();
+  return perm.toReversed();
 }
 
 /** A tensor for the result over `ins`: of their broadcast shape, laid out as they are (PyTorch's rule). */

@@ -95,6 +95,15 @@ class Context<P> implements GradContext<P> {
   }
 }
 
+type Rules<P> = PrimitiveDefinition<P>["grads"];
+
+/** The gradient rule of an input; one rule alone serves all. */
+function ruleOf<P>(rules: Rules<P>, i: number): InputGrad<P> | null {
+  return Array.isArray(rules)
+    ? ((rules as readonly (InputGrad<P> | null)[])[i] ?? null)
+    : ((rules as InputGrad<P> | undefined) ?? null);
+}
+
 export class Primitive<P> implements NodeRule {
   readonly name: string;
   readonly gradName: string;
@@ -122,7 +131,7 @@ export class Primitive<P> implements NodeRule {
     if (joint !== undefined) return joint.uses(needs);
     const out: Use[] = [];
     for (let i = 0; i < count; i++) {
-      const rule = grads instanceof Array ? grads[i] : (grads as InputGrad<P>);
+      const rule = ruleOf(grads, i);
       if (rule?.uses === undefined || !needs(i)) continue;
       for (const u of rule.uses) if (!out.includes(u)) out.push(u);
     }
@@ -139,7 +148,7 @@ export class Primitive<P> implements NodeRule {
     if (g === null && grads.every((x) => x === null)) return out;
     for (let i = 0; i < count; i++) {
       if (!node.needs(i)) continue;
-      const rule = rules instanceof Array ? rules[i] : (rules as InputGrad<P>);
+      const rule = ruleOf(rules, i);
       if (rule != null) out[i] = rule.vjp(g as Tensor, ctx);
     }
     return out;

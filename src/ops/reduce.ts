@@ -57,7 +57,7 @@ export function restore(g: Tensor, shape: readonly number[], dims: readonly numb
   if (shape.length === 0) return g;
   let out = g;
   if (!keepdim && dims.length < shape.length) {
-    for (const d of [...dims].sort((a, b) => a - b)) out = insertDim(out, d);
+    for (const d of dims.toSorted((a, b) => a - b)) out = insertDim(out, d);
   }
   return expandTo(out, shape);
 }
