@@ -18,7 +18,10 @@ export { enable_grad, is_grad_enabled, no_grad, set_grad_enabled } from "./autog
 export * as autograd from "./torch/autograd.ts";
 export * as nn from "./nn/index.ts";
 export * as optim from "./optim/index.ts";
+export * as backends from "./torch/backends.ts";
 export * as random from "./torch/random.ts";
+export { memory_stats, type MemoryStats } from "./torch/memory.ts";
+export { get_num_threads, set_num_threads } from "./torch/threads.ts";
 export * as special from "./torch/special.ts";
 export { get_printoptions, set_printoptions } from "./tensor/format.ts";
 export { Complex, pycomplex } from "./base/complex-number.ts";

@@ -37,6 +37,8 @@ const lookedUpTo = "methods.ts";
 const state: Readonly<Record<string, string>> = {
   "autograd/backward.ts warnedCreateGraph": "the warning about create_graph is given once",
   "autograd/node.ts sequence": "the sequence number that orders nodes in backward",
+  "backend/native/ffi.ts koffi": "the package for native calls, looked for once",
+  "backend/native/ffi.ts koffiFile": "where that package is, for worker threads",
   "backend/wasm/collector.ts visited": "where the keys of a WeakMap go while they are listed",
   "backend/wasm/features.ts known": "what the engine can do, found out once",
   "backend/wasm/index.ts compiled": "the compiled kernels, for torch.debug",

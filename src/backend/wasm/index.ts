@@ -3,6 +3,7 @@
  */
 import type { Kernel } from "../../ir/kernel.ts";
 import type { Allocation, Backend, Gemm, HostMemory, MemoryStats, Program, Routines } from "../backend.ts";
+import type { Blas } from "../native/blas.ts";
 import { hasRelaxedSimd } from "./features.ts";
 import { createGemm } from "./gemm.ts";
 import { Products } from "./gemm-threads.ts";
@@ -24,6 +25,7 @@ export class WasmBackend implements Backend {
   readonly pool: ThreadPool | null;
   /** Matrix products, by several threads or a BLAS library; null where memory cannot be shared. */
   readonly products: Products | null;
+  #warned = false;
 
   constructor(arena: WasmArena = new WasmArena()) {
     this.memory = arena.memory;
@@ -83,6 +85,29 @@ export class WasmBackend implements Backend {
     const program = instantiate(kernel, this.memory, {}, this.pool);
     remember(kernel);
     return program;
+  }
+
+  /** The number of threads that compute, the calling one included. */
+  get threads(): number {
+    return this.pool?.threads ?? 1;
+  }
+
+  setThreads(count: number): void {
+    if (this.pool !== null) this.pool.threads = count;
+    else if (count > 1) this.#warnOfOneThread();
+  }
+
+  #warnOfOneThread(): void {
+    if (this.#warned) return;
+    this.#warned = true;
+    console.warn(
+      "flambeau: memory cannot be shared with other threads here, so one thread is used; pages must be cross-origin isolated (headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp)",
+    );
+  }
+
+  /** The BLAS library in use; null if there is none. */
+  get blas(): Blas | null {
+    return this.products?.blas ?? null;
   }
 
   memoryStats(): MemoryStats {
