@@ -23,6 +23,7 @@ const floors: Readonly<Record<string, number>> = {
   optim: 7,
   torch: 7,
   viz: 7,
+  "linalg.ts": 7,
   "index.ts": 8,
   "install.ts": 8,
   "methods.ts": 8,
