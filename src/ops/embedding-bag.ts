@@ -90,8 +90,7 @@ function bagRaw(weight: Tensor, perSample: Tensor | null, params: Params): Tenso
 /** Inputs are the table and, if given, the weights of the samples. */
 const bagPrimitive: Primitive<Params> = primitive<Params>({
   name: "embedding_bag",
-  forward: ([weight, perSample], params) =>
-    bagRaw(untracked(weight as Tensor), untracked(perSample as Tensor), params),
+  forward: ([weight, perSample], params) => bagRaw(untracked(weight as Tensor), untracked(perSample as Tensor), params),
   joint: {
     uses: (needs) => (needs(1) ? [0, 1] : [1]),
     vjp: ([g], ctx) => {
@@ -187,7 +186,8 @@ function startsOf(input: Tensor, offsets: Tensor | null, includeLast: boolean): 
     const [bags, size] = input.shape as [number, number];
     return { starts: Array.from({ length: bags }, (_, i) => i * size), bags };
   }
-  if (input.ndim !== 1) throw new ValueError(`input has to be 1D or 2D Tensor, but got Tensor of dimension ${input.ndim}`);
+  if (input.ndim !== 1)
+    throw new ValueError(`input has to be 1D or 2D Tensor, but got Tensor of dimension ${input.ndim}`);
   if (offsets === null) throw new ValueError("offsets has to be a 1D Tensor but got None");
   if (offsets.ndim !== 1) throw new ValueError("offsets has to be a 1D Tensor");
   const starts = numbers(offsets);
@@ -207,7 +207,12 @@ function startsOf(input: Tensor, offsets: Tensor | null, includeLast: boolean): 
 
 /** The sums, means or maxima of bags of rows of `weight`: `torch.nn.functional.embedding_bag`. */
 export const embedding_bag: Op<
-  (input: Tensor, weight: Tensor, offsets?: Tensor | null | EmbeddingBagOptions, options?: EmbeddingBagOptions) => Tensor
+  (
+    input: Tensor,
+    weight: Tensor,
+    offsets?: Tensor | null | EmbeddingBagOptions,
+    options?: EmbeddingBagOptions,
+  ) => Tensor
 > = operator(
   "embedding_bag(Tensor input, Tensor weight, Tensor? offsets=None, float? max_norm=None, float norm_type=2, bool scale_grad_by_freq=False, str mode='mean', bool sparse=False, Tensor? per_sample_weights=None, bool include_last_offset=False, int? padding_idx=None)",
   (
@@ -245,7 +250,8 @@ export const embedding_bag: Op<
     const rows = weight.shape[0] as number;
     let padding = paddingIdx;
     if (padding !== null) {
-      if (padding >= rows || padding < -rows) throw new ValueError("padding_idx must be within the number of embeddings");
+      if (padding >= rows || padding < -rows)
+        throw new ValueError("padding_idx must be within the number of embeddings");
       if (padding < 0) padding += rows;
     }
     const { starts, bags } = startsOf(input, offsets, includeLast);
