@@ -31,6 +31,13 @@ export function findSubjects(): Found {
   const built = dirname(fileURLToPath(import.meta.url));
   const commands: SubjectCommand[] = [
     { name: "flambeau", command: process.execPath, args: [join(built, "flambeau.js")] },
+    // WebAssembly alone: what a page without cross-origin isolation has.
+    {
+      name: "flambeau 1 thread",
+      command: process.execPath,
+      args: [join(built, "flambeau.js"), "1"],
+      env: { FLAMBEAU_BLAS: "off" },
+    },
   ];
   const skipped: string[] = [];
   const python = pythonWithTorch();
