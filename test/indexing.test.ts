@@ -199,7 +199,7 @@ describe("x.at", () => {
         Array.from({ length: product(shape) }, (_, i) => (hit.has(i) ? 1 : 0)),
       );
     }
-    expect([...kinds].sort()).toEqual(["ellipsis", "integer", "list", "mask", "new", "slice"]);
+    expect([...kinds].toSorted()).toEqual(["ellipsis", "integer", "list", "mask", "new", "slice"]);
   });
 
   it("takes several indices in one string, nested arrays, typed arrays and booleans", () => {

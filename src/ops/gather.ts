@@ -92,7 +92,7 @@ export const index_select: Op<(input: Tensor, dim: number, index: Tensor, option
     if (index.ndim > 1) throw new IndexError("index_select(): Index is supposed to be a vector");
     checkIndexType(index, "index_select(): Expected dtype int32 or int64 for index");
     if (x.ndim === 0 && index._numel !== 1) {
-      throw new TorchError("index_select(): Index to scalar can have only 1 value, got " + `${index._numel} value(s)`);
+      throw new TorchError(`index_select(): Index to scalar can have only 1 value, got ${index._numel} value(s)`);
     }
     return apply1(indexSelectPrimitive, [x, index], d);
   },

@@ -80,7 +80,7 @@ function sift(a: Int32Array, first: number, hole: number, length: number, item: 
 /** Moves the elements that come first, up to `middle`, to the front, as a heap. */
 function heapSelect(a: Int32Array, first: number, middle: number, last: number, before: Before): void {
   const length = middle - first;
-  for (let parent = (length - 2) >> 1; length >= 2 && parent >= 0; parent--) {
+  for (let parent = length < 2 ? -1 : (length - 2) >> 1; parent >= 0; parent--) {
     sift(a, first, parent, length, a[first + parent] as number, before);
   }
   for (let i = middle; i < last; i++) {
