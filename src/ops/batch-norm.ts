@@ -1,6 +1,7 @@
 /**
  * Batch norm and instance norm: normalisation of channels over the batch and the positions.
  */
+import { formatRepr } from "../base/decimal.ts";
 import { uint8 } from "../base/dtype.ts";
 import { NotImplementedError, TorchError, ValueError } from "../base/errors.ts";
 import { numel } from "../base/shape.ts";
@@ -388,6 +389,9 @@ export const batch_norm: Op<
     momentum: number,
     eps: number,
   ) => {
+    if (training && eps <= 0) {
+      throw new ValueError(`batch_norm eps must be positive during training, but got ${formatRepr(eps)}`);
+    }
     if (training && (x.shape[0] ?? 0) * numel(x.shape.slice(2)) === 1) {
       throw new ValueError(
         `Expected more than 1 value per channel when training, got input size ${torchSize(x.shape)}`,
