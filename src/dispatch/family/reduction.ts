@@ -2,166 +2,19 @@
  * Reductions: many elements to one, along some dimensions. A reduction states what it computes of a row, in passes over its
  * elements (`r.sum((x) => x)`); the family supplies dimensions, layouts and accurate schedules.
  *
- * Note [Accuracy of sums]
- * A sum is taken in blocks of 1024 elements, each over sixteen partial sums (four vectors of four lanes), and the blocks are added
- * up. The error grows with n / 16384 rather than with n, and the order depends on the shape alone.
+ * See also Note [Accuracy of sums] in reduction-passes.ts.
  */
 import type { Backend, Program } from "../../backend/backend.ts";
 import type { DType } from "../../base/dtype.ts";
 import { numel } from "../../base/shape.ts";
 import { E, type Expr, rewrite, type Type } from "../../ir/expr.ts";
-import { type Combine, computeType, type Kernel, type Stmt, type Uniform } from "../../ir/kernel.ts";
+import { computeType, type Kernel, type Stmt, type Uniform } from "../../ir/kernel.ts";
 import { alias, allocate, type Tensor } from "../../tensor/tensor.ts";
 import { castExpr, contiguousRaw, iterate } from "../elementwise.ts";
+import { combined, neutral, type Pass, passesOf, passStatements, type RowFormula } from "./reduction-passes.ts";
+import { stagedElements, StagedReduction } from "./reduction-stages.ts";
 
-/** Elements that are combined before the result joins the rest. */
-const block = 1024;
-
-/** What a definition sees of one row of elements. */
-export interface Row {
-  /** The number of elements, in the compute type. */
-  readonly n: Expr;
-  readonly type: Type;
-  /** Uniform numbers that the operator takes. */
-  readonly params: readonly Expr[];
-  sum(f: (x: Expr) => Expr): Expr;
-  prod(f: (x: Expr) => Expr): Expr;
-  /** The largest; NaN if any is NaN. */
-  max(f: (x: Expr) => Expr): Expr;
-  min(f: (x: Expr) => Expr): Expr;
-  /** Over conditions. */
-  all(f: (x: Expr) => Expr): Expr;
-  any(f: (x: Expr) => Expr): Expr;
-}
-
-export type RowFormula = (row: Row) => Expr;
-
-const extremes: Record<Exclude<Type, "bool">, readonly [number | bigint, number | bigint]> = {
-  i32: [-(2 ** 31), 2 ** 31 - 1],
-  i64: [-(2n ** 63n), 2n ** 63n - 1n],
-  f32: [-Infinity, Infinity],
-  f64: [-Infinity, Infinity],
-};
-
-/** @internal The element that a combination starts from. */
-export function neutral(combine: Combine, type: Type): Expr {
-  switch (combine) {
-    case "add":
-      return E.const(type, 0);
-    case "mul":
-      return E.const(type, 1);
-    case "and":
-      return E.const(type, type === "bool" ? true : -1);
-    case "or":
-      return E.const(type, type === "bool" ? false : 0);
-    case "max":
-    case "pmax":
-      return E.const(type, extremes[type as "f32"][0]);
-    case "min":
-    case "pmin":
-      return E.const(type, extremes[type as "f32"][1]);
-  }
-}
-
-/** @internal One pass over a row: what is combined, and the variable that gets the result. */
-export interface Pass {
-  readonly id: number;
-  readonly combine: Combine;
-  readonly type: Type;
-  readonly value: (x: Expr) => Expr;
-}
-
-/** @internal Records the passes of a formula. */
-export function passesOf(
-  formula: RowFormula,
-  type: Type,
-  n: Expr,
-  params: readonly Expr[],
-): { passes: Pass[]; result: Expr } {
-  const passes: Pass[] = [];
-  const pass =
-    (combine: Combine) =>
-    (value: (x: Expr) => Expr): Expr => {
-      const probe = value(E.var(type, -1));
-      const id = 100 + passes.length;
-      passes.push({ id, combine, type: probe.type, value });
-      return E.var(probe.type, id);
-    };
-  const result = formula({
-    n,
-    type,
-    params,
-    sum: pass("add"),
-    prod: pass("mul"),
-    max: pass("max"),
-    min: pass("min"),
-    all: pass("and"),
-    any: pass("or"),
-  });
-  return { passes, result };
-}
-
-/** @internal The combination of two values. */
-export function combined(combine: Combine, a: Expr, b: Expr): Expr {
-  switch (combine) {
-    case "add":
-      return E.add(a, b);
-    case "mul":
-      return E.mul(a, b);
-    case "min":
-      return E.min(a, b);
-    case "max":
-      return E.max(a, b);
-    case "and":
-      return E.and(a, b);
-    case "or":
-      return E.or(a, b);
-    case "pmin":
-      return E.pmin(a, b);
-    case "pmax":
-      return E.pmax(a, b);
-  }
-}
-
-/** @internal Statements that bind a pass's variable: blocks of a vectorised `reduce`. `load(j)` is element j of the innermost run. */
-export function passStatements(
-  pass: { readonly id: number; readonly combine: Combine; readonly type: Type },
-  extent: Expr,
-  value: (j: Expr) => Expr,
-  loops: { next: number },
-): Stmt[] {
-  const start = neutral(pass.combine, pass.type);
-  const blockLoop = loops.next++;
-  const inner = loops.next++;
-  const part = pass.id + 1000;
-  const at = E.add(E.mul(E.index(blockLoop), block), E.index(inner));
-  const blocks = E.shr(E.add(extent, block - 1), 10);
-  return [
-    { kind: "var", id: pass.id, value: start },
-    {
-      kind: "loop",
-      loop: blockLoop,
-      mode: "serial",
-      extent: blocks,
-      body: [
-        {
-          kind: "reduce",
-          id: part,
-          loop: inner,
-          extent: E.min(E.sub(extent, E.mul(E.index(blockLoop), block)), block),
-          combine: pass.combine,
-          init: start,
-          value: value(at),
-        },
-        {
-          kind: "assign",
-          id: pass.id,
-          value: combined(pass.combine, E.var(pass.type, pass.id), E.var(pass.type, part)),
-        },
-      ],
-    },
-  ];
-}
+export { combined, neutral, type Pass, passStatements, type Row, type RowFormula } from "./reduction-passes.ts";
 
 type Layout = "rows" | "columns";
 
@@ -171,6 +24,7 @@ export class Reduction {
   readonly #formula: RowFormula;
   readonly #params: number;
   readonly #programs: Map<Backend, Map<string, Program>> = new Map();
+  readonly #stagedBy: Map<Backend, Map<string, StagedReduction>> = new Map();
   #whole: (Program | undefined)[] = [];
   #wholeBackend: Backend | null = null;
   /** Whether one pass does, and how: then columns can be reduced without a copy. */
@@ -238,6 +92,8 @@ export class Reduction {
         innerKept === 1 &&
         innerOut === 1 &&
         computeType(compute) === computeType(out) &&
+        // Sums grow in the result itself.
+        (out.itemsize >= 4 || out.category < 2) &&
         (keptLoops.sizes.at(-1) as number) >= 8
       ) {
         layout = "columns";
@@ -272,13 +128,16 @@ export class Reduction {
     const args: (number | bigint)[] = [result._ptr, source._ptr];
     args.push(...keptLoops.sizes, ...(keptLoops.strides[0] as number[]), ...(keptLoops.strides[1] as number[]));
     args.push(...rowLoops.sizes, ...(rowLoops.strides[0] as number[]), count, ...params);
+    if (layout === "columns") args.push(...stripsOf(keptLoops.sizes.at(-1) as number));
     program.run(...args);
     return result;
   }
 
   /** The fast path: one row, contiguous. */
   #runWhole(x: Tensor, keepdim: boolean, compute: DType, out: DType, params: readonly (number | bigint)[]): Tensor {
-    const result = allocate(keepdim ? x.shape.map(() => 1) : [], out, x._backend);
+    const shape = keepdim ? x.shape.map(() => 1) : [];
+    if (x._numel >= stagedElements) return this.#staged(x, compute, out).run(x, shape, params);
+    const result = allocate(shape, out, x._backend);
     const at = (x.dtype.code * 16 + compute.code) * 16 + out.code;
     if (this.#wholeBackend !== x._backend) {
       this.#wholeBackend = x._backend;
@@ -293,6 +152,22 @@ export class Reduction {
     if (params.length === 0) program.run(result._ptr, x._ptr, 1, 1, 1, n, 1, n);
     else program.run(result._ptr, x._ptr, 1, 1, 1, n, 1, n, ...params);
     return result;
+  }
+
+  #staged(x: Tensor, compute: DType, out: DType): StagedReduction {
+    const backend = x._backend;
+    let all = this.#stagedBy.get(backend);
+    if (all === undefined) {
+      all = new Map();
+      this.#stagedBy.set(backend, all);
+    }
+    const key = `${x.dtype.name}>${compute.name}>${out.name}`;
+    let staged = all.get(key);
+    if (staged === undefined) {
+      staged = new StagedReduction(backend, this.name, this.#formula, this.#params, x.dtype, compute, out);
+      all.set(key, staged);
+    }
+    return staged;
   }
 
   #program(backend: Backend, key: string, build: () => Kernel): Program {
@@ -380,18 +255,26 @@ export class Reduction {
     return this.#kernel(key, f, source, out, wrapKept(body, f.keptSizes, keptRank));
   }
 
-  /** The innermost kept dimension is contiguous: rows of results are combined with rows of elements, a stretch at a time. */
+  /**
+   * The innermost kept dimension is contiguous: rows of results are combined with rows of elements, a strip of columns at a
+   * time, as a strip of results stays in the cache and strips go to different threads.
+   */
   #columnsKernel(key: string, keptRank: number, rowRank: number, source: DType, compute: DType, out: DType): Kernel {
     const f = this.#frame(keptRank, rowRank, compute);
     const type = computeType(compute);
     const { passes, result } = passesOf(this.#formula, type, E.cast(type, f.count), f.params);
     const pass = passes[0] as Pass;
     const last = keptRank - 1;
-    const width = f.keptSizes[last] as Expr;
-    const outBase = affine(f.outStrides.slice(0, last), 0);
-    let inBase = affine(f.inStrides.slice(0, last), 0);
-    const outer = Array.from({ length: rowRank }, (_, d) => 40 + d);
-    outer.forEach((loop, d) => (inBase = E.add(inBase, E.mul(E.index(loop), f.rowStrides[d] as Expr))));
+    f.scalars.push({ name: "strips", type: "i32" }, { name: "strip", type: "i32" });
+    const strips = E.scalar("i32", f.scalars.length - 2);
+    const strip = E.scalar("i32", f.scalars.length - 1);
+    const start = E.mul(E.index(last), strip);
+    const width = E.min(E.sub(f.keptSizes[last] as Expr, start), strip);
+    const outBase = E.add(affine(f.outStrides.slice(0, last), 0), start);
+    const inBase = E.add(affine(f.inStrides.slice(0, last), 0), start);
+    const outer = Array.from({ length: rowRank - 1 }, (_, d) => 40 + d);
+    const step = f.rowStrides[rowRank - 1] as Expr;
+    const rowBase = outer.reduce((at, loop, d) => E.add(at, E.mul(E.index(loop), f.rowStrides[d] as Expr)), inBase);
     const acc = (loop: number): Expr => E.load(computeType(out), 0, E.add(outBase, E.index(loop)));
     const store = (loop: number, value: Expr): Stmt => ({
       kind: "store",
@@ -400,17 +283,36 @@ export class Reduction {
       value,
     });
     const vector = (loop: number, body: Stmt[]): Stmt => ({ kind: "loop", loop, mode: "vector", extent: width, body });
-    const element = pass.value(castExpr(E.load(computeType(source), 1, E.add(inBase, E.index(60))), compute));
-    let nest: Stmt[] = [vector(60, [store(60, combined(pass.combine, acc(60), element))])];
-    for (let d = rowRank - 1; d >= 0; d--) {
+    const element = (row: Expr, column: Expr): Expr =>
+      pass.value(castExpr(E.load(computeType(source), 1, E.add(E.add(rowBase, E.mul(row, step)), column)), compute));
+    // Several rows for each visit to the results, one after the other as if they came singly.
+    const rows = f.rowSizes[rowRank - 1] as Expr;
+    const groups = E.shr(rows, 2);
+    const firstOf = (group: Expr): Expr => E.shl(group, 2);
+    let several = acc(60);
+    for (let r = 0; r < 4; r++) {
+      several = combined(pass.combine, several, element(E.add(firstOf(E.index(50)), r), E.index(60)));
+    }
+    const single = combined(pass.combine, acc(61), element(E.add(firstOf(groups), E.index(51)), E.index(61)));
+    let nest: Stmt[] = [
+      { kind: "loop", loop: 50, mode: "serial", extent: groups, body: [vector(60, [store(60, several)])] },
+      {
+        kind: "loop",
+        loop: 51,
+        mode: "serial",
+        extent: E.sub(rows, firstOf(groups)),
+        body: [vector(61, [store(61, single)])],
+      },
+    ];
+    for (let d = rowRank - 2; d >= 0; d--) {
       nest = [{ kind: "loop", loop: outer[d] as number, mode: "serial", extent: f.rowSizes[d] as Expr, body: nest }];
     }
     const body: Stmt[] = [vector(59, [store(59, neutral(pass.combine, pass.type))]), ...nest];
     if (!(result.kind === "var" && result.id === pass.id)) {
-      const finished = rewrite(result, (e) => (e.kind === "var" && e.id === pass.id ? acc(61) : e));
-      body.push(vector(61, [store(61, finished)]));
+      const finished = rewrite(result, (e) => (e.kind === "var" && e.id === pass.id ? acc(62) : e));
+      body.push(vector(62, [store(62, finished)]));
     }
-    return this.#kernel(key, f, source, out, wrapKept(body, f.keptSizes.slice(0, last), last));
+    return this.#kernel(key, f, source, out, wrapKept(body, [...f.keptSizes.slice(0, last), strips], keptRank));
   }
 
   #kernel(key: string, f: Frame, source: DType, out: DType, body: Stmt[]): Kernel {
@@ -425,6 +327,12 @@ export class Reduction {
       body,
     };
   }
+}
+
+/** How many strips of columns there are, and of which width: a few cache lines at least, some kilobytes at most. */
+function stripsOf(columns: number): [count: number, width: number] {
+  const width = Math.min(Math.max(Math.ceil(columns / 8 / 32) * 32, 64), 1024);
+  return [Math.ceil(columns / width), width];
 }
 
 interface Frame {
