@@ -18,6 +18,7 @@ import { formatTensor, type Printable } from "./tensor/format.ts";
 import { alias, Tensor } from "./tensor/tensor.ts";
 import { VersionCounter } from "./tensor/storage.ts";
 import * as ops from "./ops/index.ts";
+import { resize_, resize_as_ } from "./ops/internal.ts";
 
 const isOperator = (x: unknown): x is Operator => typeof x === "function" && "op" in x;
 
@@ -62,7 +63,7 @@ function install(name: string, fn: Operator): void {
 
 /** Installs every operator that is a method, and its in-place form. */
 export function installMethods(): void {
-  for (const [key, fn] of Object.entries(ops)) {
+  for (const [key, fn] of Object.entries({ ...ops, resize_, resize_as_ })) {
     if (!isOperator(fn) || !fn.op.method) continue;
     const name = methodNames[key] ?? key;
     install(name, fn);
@@ -317,8 +318,13 @@ const methods: ThisType<Tensor> & Record<string, (...args: any[]) => unknown> = 
   data_ptr() {
     return this._ptr;
   },
-  is_contiguous() {
-    return this._isContiguous;
+  is_contiguous(options: { memory_format?: string } = {}) {
+    const format = options.memory_format;
+    if (format !== "torch.channels_last" && format !== "torch.channels_last_3d") return this._isContiguous;
+    const rank = format === "torch.channels_last" ? 4 : 5;
+    if (this.ndim !== rank) return false;
+    const strides = ops.formatStrides(this.shape, format);
+    return this.shape.every((n, d) => n === 1 || this._strides[d] === strides[d]);
   },
   is_floating_point() {
     return this.dtype.is_floating_point;

@@ -152,6 +152,9 @@ export interface TensorProperties {
   nonzero(): Tensor;
   nonzero(options: { as_tuple: true }): Tensor[];
   nonzero(options: { as_tuple?: false }): Tensor;
+  /** Gives the tensor another shape, with more memory if it needs that. */
+  resize_(...size: (number | readonly number[])[]): Tensor;
+  resize_as_(the_template: Tensor): Tensor;
   /** PyTorch's text of the tensor. */
   toString(): string;
   /** The name of the class and dtype: `torch.FloatTensor`. */

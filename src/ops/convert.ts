@@ -1,9 +1,12 @@
 /**
- * Conversion between copying, and values in and out.
+ * Conversion between dtypes, copying, and values in and out.
  */
 import {
   bfloat16,
   bool,
+  complex128,
+  complex32,
+  complex64,
   type DType,
   float16,
   float32,
@@ -15,19 +18,37 @@ import {
   uint8,
 } from "../base/dtype.ts";
 import { ArgumentTypeError, TorchError } from "../base/errors.ts";
-import { broadcast, formatShape, sameShape } from "../base/shape.ts";
+import { broadcast, contiguousStrides, formatShape, sameShape } from "../base/shape.ts";
 import { castRaw, cloneRaw, copyRaw, fillRaw } from "../dispatch/elementwise.ts";
 import { describe, operator } from "../dispatch/op.ts";
 import { apply1, applyInplace, primitive } from "../dispatch/primitive.ts";
 import { PyFloat, type ScalarLike, Signature } from "../dispatch/signature.ts";
 import { type Element, elementAt, flatElements } from "../tensor/data.ts";
-import { Tensor } from "../tensor/tensor.ts";
-import { clone, type MemoryFormat, type Op } from "./view.ts";
+import { allocateStrided, Tensor } from "../tensor/tensor.ts";
+import { clone, formatStrides, type MemoryFormat, type Op } from "./view.ts";
 
-const toPrimitive = primitive<DType>({
+interface ToParams {
+  readonly dtype: DType;
+  readonly format: MemoryFormat | null;
+}
+
+const toPrimitive = primitive<ToParams>({
   name: "_to_copy",
   gradName: "ToCopyBackward0",
-  forward: ([x], dtype) => castRaw(x as Tensor, dtype),
+  forward: ([input], { dtype, format }) => {
+    const x = input as Tensor;
+    const shape = x.shape;
+    const strides =
+      format === null || format === "torch.preserve_format"
+        ? null
+        : format === "torch.contiguous_format"
+          ? contiguousStrides(shape)
+          : formatStrides(shape, format);
+    if (strides === null) return x.dtype === dtype ? cloneRaw(x) : castRaw(x, dtype);
+    const out = allocateStrided(shape, strides, dtype, x._backend);
+    copyRaw(out, x);
+    return out;
+  },
   // The engine brings every gradient to the dtype of its input.
   grads: [{ vjp: (g) => g }],
 });
@@ -43,9 +64,10 @@ export interface ToOptions {
   memory_format?: MemoryFormat | null;
 }
 
-function convertTo(x: Tensor, dtype: DType, copy = false): Tensor {
-  if (x.dtype === dtype) return copy ? clone(x) : x;
-  return apply1(toPrimitive, [x], dtype);
+function convertTo(x: Tensor, dtype: DType, copy = false, format: MemoryFormat | null = null): Tensor {
+  const laidOut = format === null || format === "torch.preserve_format" || x.is_contiguous({ memory_format: format });
+  if (x.dtype === dtype && !copy && laidOut) return x;
+  return apply1(toPrimitive, [x], { dtype, format });
 }
 
 /**
@@ -75,8 +97,7 @@ export const to: Op<
         format = o.memory_format ?? null;
       } else throw new ArgumentTypeError(`to() received an invalid argument: ${String(arg)}`);
     }
-    const out = convertTo(x, dtype ?? x.dtype, copy);
-    return format === null || format === "torch.preserve_format" ? out : out.contiguous({ memory_format: format });
+    return convertTo(x, dtype ?? x.dtype, copy, format);
   },
   new Signature("to(Tensor input, any target=None, any options=None)"),
   { namespace: false },
@@ -117,6 +138,13 @@ export const char: Convert = converter("char", int8);
 export const byte: Convert = converter("byte", uint8);
 /** To bool. */
 export const toBool: Convert = converter("bool", bool);
+
+/** To complex64. */
+export const cfloat: Convert = converter("cfloat", complex64);
+/** To complex128. */
+export const cdouble: Convert = converter("cdouble", complex128);
+/** To complex32. */
+export const chalf: Convert = converter("chalf", complex32);
 
 /** To the dtype of another tensor. */
 export const type_as: Op<(input: Tensor, other: Tensor) => Tensor> = operator(

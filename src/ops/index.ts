@@ -30,6 +30,7 @@ export * from "./linear.ts";
 export * from "./logical.ts";
 export * from "./masked.ts";
 export * from "./matmul.ts";
+export * from "./moments.ts";
 export * from "./nonzero.ts";
 export * from "./operators.ts";
 export { norm, renorm } from "./norm.ts";

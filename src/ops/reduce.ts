@@ -37,7 +37,8 @@ export interface TypedReduction {
   readonly op: OpInfo;
 }
 
-interface Params {
+/** @internal */
+export interface Params {
   readonly dims: readonly number[];
   readonly keepdim: boolean;
   readonly dtype: DType;
@@ -313,11 +314,13 @@ const varOf = new Reduction(
   1,
 );
 
-interface VarParams extends Params {
+/** @internal */
+export interface VarParams extends Params {
   readonly correction: number;
 }
 
-function varGradient(g: Tensor, x: Tensor, { dims, keepdim, correction }: VarParams): Tensor {
+/** @internal */
+export function varGradient(g: Tensor, x: Tensor, { dims, keepdim, correction }: VarParams): Tensor {
   const n = numel(dims.map((d) => x.shape[d] as number));
   const centred = x.sub(x.mean(dims.length === 0 ? null : [...dims], true));
   return restore(g, x.shape, dims, keepdim)
@@ -325,8 +328,8 @@ function varGradient(g: Tensor, x: Tensor, { dims, keepdim, correction }: VarPar
     .mul(2 / (n - correction));
 }
 
-/** The variance on raw memory; of complex numbers that of both parts together. */
-function variance_(x: Tensor, p: VarParams): Tensor {
+/** @internal The variance on raw memory; of complex numbers that of both parts together. */
+export function varianceOf(x: Tensor, p: VarParams): Tensor {
   const run = (t: Tensor, dtype: DType): Tensor => varOf.run(t, p.dims, p.keepdim, dtype, dtype, [p.correction]);
   if (!x.dtype.is_complex) return run(x, p.dtype);
   const z = untracked(x);
@@ -335,13 +338,13 @@ function variance_(x: Tensor, p: VarParams): Tensor {
 
 const varPrimitive = primitive<VarParams>({
   name: "var",
-  forward: ([x], p) => variance_(x as Tensor, p),
+  forward: ([x], p) => varianceOf(x as Tensor, p),
   grads: [{ uses: [0], vjp: (g, ctx) => varGradient(g, ctx.input(0), ctx.params) }],
 });
 
 const stdPrimitive = primitive<VarParams>({
   name: "std",
-  forward: ([x], p) => variance_(x as Tensor, p).sqrt(),
+  forward: ([x], p) => varianceOf(x as Tensor, p).sqrt(),
   grads: [
     {
       uses: [0, "out"],

@@ -93,7 +93,8 @@ export type MemoryFormat =
   | "torch.channels_last"
   | "torch.channels_last_3d";
 
-function formatStrides(shape: Shape, format: MemoryFormat): number[] {
+/** @internal The strides of a shape in a channels-last format. */
+export function formatStrides(shape: Shape, format: MemoryFormat): number[] {
   const order = format === "torch.channels_last" ? [1, 3, 2, 0] : [1, 4, 3, 2, 0];
   if (shape.length !== order.length) {
     throw new TorchError(`required rank ${order.length} tensor to use ${format.replace("torch.", "")} format`);

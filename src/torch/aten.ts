@@ -1,0 +1,5 @@
+/**
+ * The namespace `torch.ops.aten`: operators under the names of PyTorch's own library.
+ */
+export * from "../ops/index.ts";
+export * from "../ops/internal.ts";
