@@ -63,14 +63,11 @@ const twoBools =
 const oneBool =
   "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use the `~` or `logical_not()` operator instead.";
 
-const isBoolTensor = (x: unknown): boolean => x instanceof Tensor && x.dtype === bool;
+const isBool = (x: unknown): boolean => (x instanceof Tensor ? x.dtype === bool : typeof x === "boolean");
 
 const subtraction = {
-  check: (dtype: DType): void => {
-    if (dtype === bool) throw new TorchError(twoBools);
-  },
   checkValues: (operands: readonly unknown[]): void => {
-    if (operands.some(isBoolTensor)) throw new TorchError(oneBool);
+    if (operands.some(isBool)) throw new TorchError(operands.every(isBool) ? twoBools : oneBool);
   },
   checkArguments: checkAlpha,
   preciseNumbers: true,

@@ -3,10 +3,10 @@
  */
 import { bfloat16, bool, type DType, float16, float32, uint8 } from "../base/dtype.ts";
 import { ArgumentTypeError, TorchError } from "../base/errors.ts";
-import type { Scalar } from "../base/promote.ts";
 import { pointwise, type OutOption } from "../dispatch/family/pointwise.ts";
 import { type Chosen, variants } from "../dispatch/family/variants.ts";
 import { type InplaceOpInfo, operator } from "../dispatch/op.ts";
+import { checkNumbersFit } from "../dispatch/refuse.ts";
 import type { ScalarLike } from "../dispatch/signature.ts";
 import { E, type Expr, isFloat } from "../ir/expr.ts";
 import { Tensor } from "../tensor/tensor.ts";
@@ -15,27 +15,6 @@ import { nonzero } from "./nonzero.ts";
 import type { Op } from "./view.ts";
 
 // --- clamp -----------------------------------------------------------------------------------------------------------
-
-const ranges: Readonly<Record<string, readonly [min: number, max: number, cName: string]>> = {
-  uint8: [0, 255, "uint8_t"],
-  int8: [-128, 127, "int8_t"],
-  int16: [-(2 ** 15), 2 ** 15 - 1, "int16_t"],
-  int32: [-(2 ** 31), 2 ** 31 - 1, "int"],
-};
-
-/** A limit beyond the range of an integer dtype is an error; a negative one for an unsigned dtype wraps, as in PyTorch. */
-function checkLimits(operands: readonly (Tensor | Scalar)[], compute: DType): void {
-  const range = ranges[compute.name];
-  if (range === undefined) return;
-  const [min, max, name] = range;
-  for (const limit of operands) {
-    if (limit instanceof Tensor || typeof limit === "boolean") continue;
-    const low = compute === uint8 ? -max : min;
-    if (Number(limit) > max || Number(limit) < low) {
-      throw new TorchError(`value cannot be converted to type ${name} without overflow`);
-    }
-  }
-}
 
 const limitName =
   (name: string, tensor: number) =>
@@ -46,8 +25,8 @@ const limitName =
 const atLeast = (g: Expr, x: Expr, m: Expr): Expr[] => [E.select(E.ge(x, m), g, 0), E.select(E.lt(x, m), g, 0)];
 const atMost = (g: Expr, x: Expr, m: Expr): Expr[] => [E.select(E.le(x, m), g, 0), E.select(E.gt(x, m), g, 0)];
 
-const lower = { bool: (x: Expr, m: Expr): Expr => E.or(x, m), checkValues: checkLimits };
-const upper = { bool: (x: Expr, m: Expr): Expr => E.and(x, m), checkValues: checkLimits };
+const lower = { bool: (x: Expr, m: Expr): Expr => E.or(x, m), checkValues: checkNumbersFit };
+const upper = { bool: (x: Expr, m: Expr): Expr => E.and(x, m), checkValues: checkNumbersFit };
 
 /** The elements, but not below `min`. */
 export const clamp_min: Comparison = pointwise("clamp_min(Tensor input, Tensor|Scalar min)", (x, m) => E.max(x, m), {
@@ -80,7 +59,7 @@ const both = pointwise(
   (x, low, high) => E.min(E.max(x, low), high as Expr),
   {
     bool: (x, low, high) => E.and(E.or(x, low), high as Expr),
-    checkValues: checkLimits,
+    checkValues: checkNumbersFit,
     grad: (g, _, x, low, high) => {
       const top = high as Expr;
       return [

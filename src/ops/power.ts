@@ -1,16 +1,17 @@
 /**
  * Powers, and multiplication by powers of two.
  */
-import { bool, float64, int64 } from "../base/dtype.ts";
+import { bool, float64, get_default_dtype, int64 } from "../base/dtype.ts";
 import { TorchError } from "../base/errors.ts";
 import type { Scalar } from "../base/promote.ts";
 import { type BinaryOperator, type OutOption, pointwise, type UnaryOperator } from "../dispatch/family/pointwise.ts";
 import { type Chosen, variants } from "../dispatch/family/variants.ts";
-import { describe, type InplaceOpInfo, type Operator } from "../dispatch/op.ts";
-import { notBool } from "../dispatch/refuse.ts";
+import { describe, type Operator } from "../dispatch/op.ts";
+import { checkNumbersFit, notBool } from "../dispatch/refuse.ts";
 import { PyFloat, type ScalarLike, Signature } from "../dispatch/signature.ts";
 import { E, type Expr, isFloat } from "../ir/expr.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import type { TensorBinary } from "./compare.ts";
 
 const int = (e: Expr): boolean => !isFloat(e.type);
 
@@ -55,6 +56,7 @@ const general = pointwise<BinaryOperator>(
       base === true ? "PowBackward2" : exponent === true ? "PowBackward0" : "PowBackward1",
     grad: (g, r, x, y) => [baseGradient(g, x, y), exponentGradient(g, r, x, y)],
     check: notBool("pow"),
+    checkValues: ([, exponent], compute) => checkNumbersFit([exponent as object], compute),
     preciseNumbers: true,
   },
 );
@@ -137,18 +139,23 @@ const scaled = pointwise<BinaryOperator>("ldexp(Tensor input, Tensor other)", (x
 
 const ldexpSignature = "ldexp(Tensor input, Tensor other)";
 
-/** `input * 2 ** other`. */
-export const ldexp: ((input: Tensor, other: Tensor, options?: OutOption) => Tensor) & { readonly op: InplaceOpInfo } =
-  describe(
-    (x: Tensor, n: Tensor, options?: OutOption): Tensor =>
-      options === undefined ? scaled(x, n) : scaled(x, n, options),
-    new Signature(ldexpSignature),
-    {
-      inplace: describe((x: Tensor, n: Tensor): unknown => {
-        if (x instanceof Tensor && x.dtype.category < 2) {
+const exponents = (n: Tensor): Tensor => (n.dtype.category < 2 ? n.to(get_default_dtype()) : n);
+
+const multiply = variants<TensorBinary>(ldexpSignature, (x: Tensor, n: Tensor): Chosen => [scaled, x, exponents(n)]);
+
+/** `input * 2 ** other`, where the power of an integer is of the default dtype. */
+export const ldexp: TensorBinary = describe(
+  (...args: [Tensor, Tensor, OutOption?]): Tensor => multiply(...args),
+  new Signature(ldexpSignature),
+  {
+    inplace: describe(
+      (x: Tensor, n: Tensor): unknown => {
+        if (n instanceof Tensor && x.dtype.category < 2) {
           throw new TorchError(`ldexp can't be cast to the desired output type ${x.dtype.scalarName}`);
         }
-        return scaled.op.inplace(x, n);
-      }, new Signature("ldexp_(Tensor input, Tensor other)")) as Operator,
-    },
-  );
+        return multiply.op.inplace(x, n);
+      },
+      new Signature(ldexpSignature.replace("(", "_(")),
+    ) as Operator,
+  },
+);

@@ -9,7 +9,7 @@ import { resultTypeOf, type Scalar, toFloat, type Typed } from "../../base/promo
 import { broadcastAll, type Shape } from "../../base/shape.ts";
 import { viewElements } from "../../tensor/data.ts";
 import { allocate, Tensor } from "../../tensor/tensor.ts";
-import { allocateLike, cloneRaw, copyRaw, fillRaw } from "../elementwise.ts";
+import { allocateLike, castRaw, cloneRaw, copyRaw, fillRaw } from "../elementwise.ts";
 import { describe, type InplaceOpInfo, type Operator, withOut } from "../op.ts";
 import { apply1, applyInplace, checkStorable, type InputGrad, primitive } from "../primitive.ts";
 import { PyFloat, Signature } from "../signature.ts";
@@ -34,10 +34,10 @@ export interface HostFunction {
   readonly namespace?: boolean;
 }
 
-/** All elements of a tensor, broadcast to `shape` and converted, in memory of their own. */
-function spread(t: Tensor, shape: Shape, dtype: DType): Tensor {
+/** All elements of a tensor as the promoted dtype has them, broadcast to `shape` and converted, in memory of their own. */
+function spread(t: Tensor, shape: Shape, dtype: DType, promoted: DType): Tensor {
   const out = allocate(shape, dtype, t._backend);
-  copyRaw(out, t);
+  copyRaw(out, promoted.category === 1 ? castRaw(t, promoted) : t);
   return out;
 }
 
@@ -47,7 +47,7 @@ function evaluate(definition: HostFunction, inputs: readonly Tensor[], { out: dt
   const first = inputs[0] as Tensor;
   const out = allocateLike(shape, dtype, inputs);
   const result = allocate(shape, work, first._backend);
-  const operands = inputs.map((t) => spread(t, shape, work));
+  const operands = inputs.map((t) => spread(t, shape, work, dtype));
   // Views of memory are taken after the last allocation.
   const target = viewElements(result);
   const values = operands.map((t) => viewElements(t));

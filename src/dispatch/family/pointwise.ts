@@ -147,7 +147,6 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
 
   #resolve(promoted: DType): { out: DType; compute: DType } {
     const rule = this.options.dtype ?? "promote";
-    this.options.check?.(promoted);
     const out =
       rule === "promote" ? promoted : rule === "float" ? toFloat(promoted) : rule === "bool" ? bool : rule(promoted);
     const compute = this.options.compute?.(promoted) ?? (rule === "bool" ? promoted : out);
@@ -192,7 +191,9 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
 
   /** The plan for operands of these dtypes; `operands` includes the plain numbers, which take part in promotion. */
   #plan(tensors: readonly Tensor[], operands: readonly (Typed | Scalar)[]): Plan {
-    const { out, compute } = this.#resolve(resultTypeOf(operands));
+    const promoted = resultTypeOf(operands);
+    this.options.check?.(promoted);
+    const { out, compute } = this.#resolve(promoted);
     return this.#typed(
       tensors.map((t) => t.dtype),
       out,
@@ -303,11 +304,13 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
     values: readonly (Tensor | Scalar)[],
   ): Tensor {
     const target = tensors[0] as Tensor;
-    const { out, compute } = this.#resolve(resultTypeOf(operands));
+    const promoted = resultTypeOf(operands);
+    const { out, compute } = this.#resolve(promoted);
+    this.options.checkValues?.(values, compute);
     let shape = target.shape;
     for (let i = 1; i < tensors.length; i++) shape = broadcast(shape, (tensors[i] as Tensor).shape);
     checkStorable(target, shape, out);
-    this.options.checkValues?.(values, compute);
+    this.options.check?.(promoted);
     const ins = tensors.map((t, i) => (i > 0 && overlaps(target, t) ? cloneRaw(t) : t));
     const plan = this.#typed(
       ins.map((t) => t.dtype),
@@ -528,11 +531,11 @@ function wrapTo(dtype: DType, value: number): number {
   return (value << drop) >> drop;
 }
 
-/** An operand as a value of the compute type; integers wider than the dtype computed in lose their upper bits first. */
+/** An operand as a value of the compute type; integers that the dtype computed in does not hold wrap first. */
 function operandExpr(x: Expr, from: DType, compute: DType, type: Type): Expr {
   const value = E.cast(type, x);
-  const narrows = compute.category === 1 && compute.itemsize < 4 && from.itemsize > compute.itemsize;
-  if (!narrows) return value;
+  const narrows = from !== compute && from.category === 1 && from.itemsize >= compute.itemsize;
+  if (!narrows || compute.category !== 1 || compute.itemsize === 4) return value;
   const drop = 32 - 8 * compute.itemsize;
   return compute.is_signed ? E.shr(E.shl(value, drop), drop) : E.and(value, 255);
 }
