@@ -113,7 +113,15 @@ export function squareRoot(z: Parts): Parts {
 }
 
 /** a[i] += by * b[j], in columns from..to. */
-export function addRow(a: Matrix, i: number, b: Matrix, j: number, by: Parts, from = 0, to = a.cols): void {
+export function addRow(
+  a: Matrix,
+  i: number,
+  b: Matrix,
+  j: number,
+  by: Parts,
+  from: number = 0,
+  to: number = a.cols,
+): void {
   const p = i * a.cols;
   const q = j * b.cols;
   const { re: x, im: y } = by;
@@ -135,7 +143,7 @@ export function addRow(a: Matrix, i: number, b: Matrix, j: number, by: Parts, fr
 }
 
 /** The sum of conj(a[i]) * b[j] over columns from..to. */
-export function dotRows(a: Matrix, i: number, b: Matrix, j: number, from = 0, to = a.cols): Parts {
+export function dotRows(a: Matrix, i: number, b: Matrix, j: number, from: number = 0, to: number = a.cols): Parts {
   const p = i * a.cols;
   const q = j * b.cols;
   let re = 0;
@@ -153,7 +161,7 @@ export function dotRows(a: Matrix, i: number, b: Matrix, j: number, from = 0, to
   return { re, im };
 }
 
-export function scaleRow(a: Matrix, i: number, by: Parts, from = 0, to = a.cols): void {
+export function scaleRow(a: Matrix, i: number, by: Parts, from: number = 0, to: number = a.cols): void {
   const p = i * a.cols;
   for (let c = p + from; c < p + to; c++) {
     const re = a.re[c] as number;
@@ -166,7 +174,7 @@ export function scaleRow(a: Matrix, i: number, by: Parts, from = 0, to = a.cols)
   }
 }
 
-export function swapRows(a: Matrix, i: number, j: number, from = 0, to = a.cols): void {
+export function swapRows(a: Matrix, i: number, j: number, from: number = 0, to: number = a.cols): void {
   if (i === j) return;
   for (const x of a.im === null ? [a.re] : [a.re, a.im]) {
     for (let c = from; c < to; c++) {
@@ -177,7 +185,7 @@ export function swapRows(a: Matrix, i: number, j: number, from = 0, to = a.cols)
   }
 }
 
-export function swapColumns(a: Matrix, i: number, j: number, from = 0, to = a.rows): void {
+export function swapColumns(a: Matrix, i: number, j: number, from: number = 0, to: number = a.rows): void {
   if (i === j) return;
   for (const x of a.im === null ? [a.re] : [a.re, a.im]) {
     for (let r = from; r < to; r++) {
