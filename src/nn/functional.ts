@@ -4,6 +4,7 @@
 export * from "./functional-activation.ts";
 export * from "./functional-dropout.ts";
 export { batch_norm, instance_norm } from "../ops/batch-norm.ts";
+export { conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d } from "../ops/conv.ts";
 export { cross_entropy, nll_loss } from "../ops/cross-entropy.ts";
 export { embedding_bag } from "../ops/embedding-bag.ts";
 export { embedding, one_hot } from "../ops/embedding.ts";

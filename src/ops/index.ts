@@ -7,6 +7,7 @@ export { _batch_norm_with_update, _native_batch_norm_legit, native_batch_norm } 
 export * from "./clamp.ts";
 export * from "./compare.ts";
 export * from "./complex.ts";
+export * from "./conv.ts";
 export * from "./convert.ts";
 export * from "./create.ts";
 export * from "./cross-entropy.ts";

@@ -24,7 +24,7 @@ export interface ConvGeometry {
 }
 
 /** Elements of scratch for columns. */
-const columnsLimit = 1 << 17;
+const columnsLimit = 1 << 19;
 
 /** Everything a computation over one group of channels of one sample needs. */
 interface Plan {
@@ -216,23 +216,23 @@ export function convolveRaw(
 export function convolveWeightRaw(y: Tensor, x: Tensor, shape: readonly number[], geometry: ConvGeometry): Tensor {
   const { dtype, _backend: backend } = x;
   const [input, output] = [work(x), work(y)];
-  const out = allocate(shape, input.dtype, backend);
   const p = planOf(x.shape, shape, y.shape, geometry);
-  fillRaw(out, 0);
-  if (out._numel === 0 || output._numel === 0) return castRaw(out, dtype);
-  forColumns(input, p, (columns, n, g, start) => {
-    const rows = p.outChannels;
-    const source = matrix(
-      output,
-      rows,
-      columns.shape[1] as number,
-      p.positions,
-      output._offset + (n * p.groups + g) * rows * p.positions + start,
-    );
-    const target = matrix(out, rows, p.depth, p.depth, g * rows * p.depth);
-    matmulRaw(target, source, transposed(columns), 1, 1);
-  });
-  return castRaw(out, dtype);
+  const rows = p.outChannels;
+  // Transposed, [groups, depth, O / groups]: of the two factors the smaller one is then the one that is read across its rows.
+  const sum = allocate([p.groups, p.depth, rows], input.dtype, backend);
+  fillRaw(sum, 0);
+  if (sum._numel > 0 && output._numel > 0) {
+    forColumns(input, p, (columns, n, g, start) => {
+      const width = columns.shape[1] as number;
+      const at = output._offset + (n * p.groups + g) * rows * p.positions + start;
+      const source = matrix(output, rows, width, p.positions, at);
+      matmulRaw(matrix(sum, p.depth, rows, rows, g * rows * p.depth), columns, transposed(source), 1, 1);
+    });
+  }
+  const out = allocate(shape, dtype, backend);
+  const turned = alias(sum, [p.groups, rows, p.depth], [p.depth * rows, 1, rows], 0);
+  copyRaw(alias(out, turned.shape, contiguousStrides(turned.shape), 0), turned);
+  return out;
 }
 
 const sums = new Map<DType, Elementwise>();
@@ -282,6 +282,39 @@ function scatterColumns(target: Tensor, columns: Tensor, p: Plan, first: number,
   for (const at of offsets(p.kernel)) addRaw(pick(seen, at), pick(taken, at));
 }
 
+/**
+ * Whether the input can be made by a convolution of the output with the weight turned around, which reads columns rather than
+ * adding them up: for a step of one, where the padding is less than the reach of the weight.
+ */
+const turns = (w: Tensor, g: ConvGeometry): boolean =>
+  g.stride.every((n) => n === 1) &&
+  g.padding.every((n, d) => n <= (g.dilation[d] as number) * ((w.shape[d + 2] as number) - 1));
+
+/** The weight [O, C / groups, …] as [C, O / groups, …], its elements in reverse order. */
+function turnedWeight(weight: Tensor, groups: number): Tensor {
+  const [o, c, ...kernel] = weight.shape as [number, number, ...number[]];
+  const perGroup = o / groups;
+  const [so, sc, ...sk] = weight._strides as [number, number, ...number[]];
+  // Strides of a tensor cannot be negative: the kernel positions are copied one by one.
+  const out = allocate([c * groups, perGroup, ...kernel], weight.dtype, weight._backend);
+  const [, , ...tk] = out._strides as [number, number, ...number[]];
+  const positions = numel(kernel);
+  for (const at of offsets(kernel)) {
+    let from = weight._offset;
+    let to = 0;
+    at.forEach((k, d) => {
+      from += k * (sk[d] as number);
+      to += ((kernel[d] as number) - 1 - k) * (tk[d] as number);
+    });
+    const shape = [groups, c, perGroup];
+    copyRaw(
+      alias(out, shape, [c * perGroup * positions, perGroup * positions, positions], to),
+      alias(weight, shape, [perGroup * so, sc, so], from),
+    );
+  }
+  return out;
+}
+
 /** The input that goes with an output and a weight: each output is spread over what it saw (a transposed convolution). */
 export function convolveInputRaw(
   y: Tensor,
@@ -292,8 +325,15 @@ export function convolveInputRaw(
 ): Tensor {
   const { dtype, _backend: backend } = y;
   const [output, weight] = [work(y), work(w)];
-  const out = allocate(shape, output.dtype, backend);
   const p = planOf(shape, w.shape, y.shape, geometry);
+  if (turns(w, geometry) && !isPlain(p)) {
+    const padding = geometry.padding.map(
+      (n, d) => (geometry.dilation[d] as number) * ((w.shape[d + 2] as number) - 1) - n,
+    );
+    const made = convolveRaw(output, turnedWeight(weight, geometry.groups), bias, shape, { ...geometry, padding });
+    return castRaw(made, dtype);
+  }
+  const out = allocate(shape, output.dtype, backend);
   fillRaw(out, 0);
   if (out._numel > 0 && output._numel > 0 && p.outChannels > 0) spreadOutput(out, output, weight, p);
   if (bias !== null && out._numel > 0) {
