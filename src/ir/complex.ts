@@ -199,7 +199,7 @@ export function complexValue(e: Expr, vars: (id: number) => Pair, type: Type): P
         const same = E.and(E.eq(a.re, b.re), E.eq(a.im, b.im));
         return x.op === "eq" ? same : E.not(same);
       }
-      if (x.op === "and" || x.op === "or") return E[x.op](condition(x.a), condition(x.b));
+      if (x.op === "and" || x.op === "or" || x.op === "xor") return E[x.op](condition(x.a), condition(x.b));
       // Conditions on constants alone, such as on a number that an operator takes.
       return refuse(x.op);
     }
@@ -211,7 +211,7 @@ export function complexValue(e: Expr, vars: (id: number) => Pair, type: Type): P
     return refuse(x.kind);
   };
   const compute = (x: Expr): Pair => {
-    if (x.type === "bool") return pair(condition(x), condition(x));
+    if (x.type === "bool") return pair(condition(x), E.const("bool", false));
     switch (x.kind) {
       case "const":
         return pair(E.const(type, Number(x.value)));

@@ -9,6 +9,9 @@ import { type InplaceOpInfo, operator } from "../dispatch/op.ts";
 import type { ScalarLike } from "../dispatch/signature.ts";
 import { E, type Expr, isFloat } from "../ir/expr.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { abs, add, mul, sub } from "./arithmetic.ts";
+import { imag, real } from "./complex.ts";
+import { logical_and, logical_or } from "./logical.ts";
 import { all } from "./reduce.ts";
 import type { Op } from "./view.ts";
 
@@ -48,10 +51,16 @@ export const ge: Comparison = comparison("ge", (x, y) => E.ge(x, y));
 // --- tests of one value ----------------------------------------------------------------------------------------------
 
 /** A test that for integers and bool always has the same answer. */
-const floatTest = (name: string, f: (x: Expr) => Expr, otherwise: boolean): UnaryTest =>
+const floatTest = (
+  name: string,
+  f: (x: Expr) => Expr,
+  otherwise: boolean,
+  complex?: (z: Tensor) => Tensor,
+): UnaryTest =>
   pointwise(`${name}(Tensor input)`, (x) => (isFloat(x.type) ? f(x) : E.const("bool", otherwise)), {
     dtype: "bool",
     inplace: false,
+    ...(complex === undefined ? {} : { complex }),
   });
 
 /** A test of each element. */
@@ -60,15 +69,30 @@ export type UnaryTest = Op<(input: Tensor, options?: OutOption) => Tensor>;
 /** Whether NaN. */
 export const isnan: UnaryTest = floatTest("isnan", (x) => E.isnan(x), false);
 /** Whether infinite. */
-export const isinf: UnaryTest = floatTest("isinf", (x) => E.eq(E.abs(x), Infinity), false);
+export const isinf: UnaryTest = floatTest(
+  "isinf",
+  (x) => E.eq(E.abs(x), Infinity),
+  false,
+  (z) => logical_or(isinf(real(z)), isinf(imag(z))),
+);
 /** Whether neither infinite nor NaN. */
-export const isfinite: UnaryTest = floatTest("isfinite", (x) => E.lt(E.abs(x), Infinity), true);
+export const isfinite: UnaryTest = floatTest(
+  "isfinite",
+  (x) => E.lt(E.abs(x), Infinity),
+  true,
+  (z) => logical_and(isfinite(real(z)), isfinite(imag(z))),
+);
 /** Whether `-inf`. */
 export const isneginf: UnaryTest = floatTest("isneginf", (x) => E.eq(x, -Infinity), false);
 /** Whether `+inf`. */
 export const isposinf: UnaryTest = floatTest("isposinf", (x) => E.eq(x, Infinity), false);
 /** Whether without an imaginary part. */
-export const isreal: UnaryTest = floatTest("isreal", () => E.const("bool", true), true);
+export const isreal: UnaryTest = floatTest(
+  "isreal",
+  () => E.const("bool", true),
+  true,
+  (z) => eq(imag(z), 0),
+);
 
 /** Whether the sign bit is set: of a negative number, and of -0. */
 export const signbit: UnaryTest = pointwise(
@@ -105,6 +129,13 @@ const closeness = (name: string, nanEqual: boolean): ((x: Tensor, y: Tensor, rto
 const close = closeness("isclose", false);
 const closeOrBothNaN = closeness("isclose_nan", true);
 
+function complexClose(x: Tensor, y: Tensor, rtol: number, atol: number, equalNaN: boolean): Tensor {
+  const actual = abs(sub(x, y));
+  const near = logical_and(le(actual, add(abs(mul(y, rtol)), atol)), isfinite(actual));
+  const close = logical_or(eq(x, y), near);
+  return equalNaN ? logical_or(close, logical_and(isnan(x), isnan(y))) : close;
+}
+
 type CloseFunction<R> = (
   input: Tensor,
   other: Tensor,
@@ -122,6 +153,7 @@ export const isclose: Op<CloseFunction<Tensor>> = operator(
     }
     if (!(rtol >= 0)) throw new TorchError(`rtol must be greater than or equal to zero, but got ${rtol}`);
     if (!(atol >= 0)) throw new TorchError(`atol must be greater than or equal to zero, but got ${atol}`);
+    if (x.dtype.is_complex) return complexClose(x, y, rtol, atol, equalNaN);
     return (equalNaN ? closeOrBothNaN : close)(x, y, rtol, atol);
   },
 );

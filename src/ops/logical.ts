@@ -98,7 +98,7 @@ export const gcd: TensorBinary = hostPointwise("gcd(Tensor input, Tensor other)"
 export const lcm: TensorBinary = hostPointwise("lcm(Tensor input, Tensor other)", {
   integers: (a, b) => {
     const divisor = greatestDivisor(a, b);
-    return divisor === 0n ? 0n : magnitude((a / divisor) * b);
+    return divisor === 0n ? 0n : magnitude(BigInt.asIntN(64, (a / divisor) * b));
   },
   check: onlyInteger("lcm_cpu"),
 });

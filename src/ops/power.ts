@@ -1,7 +1,7 @@
 /**
  * Powers, and multiplication by powers of two.
  */
-import { bool, float64, get_default_dtype, int64 } from "../base/dtype.ts";
+import { bool, complex128, float64, get_default_dtype, int64 } from "../base/dtype.ts";
 import { TorchError } from "../base/errors.ts";
 import type { Scalar } from "../base/promote.ts";
 import { type BinaryOperator, type OutOption, pointwise, type UnaryOperator } from "../dispatch/family/pointwise.ts";
@@ -91,7 +91,7 @@ function choosePower(x: Tensor | Scalar | PyFloat, y: Tensor | Scalar | PyFloat)
 export const pow: BinaryOperator = variants("pow(Tensor|Scalar input, Tensor|Scalar exponent)", choosePower);
 
 const wide = (x: Tensor | ScalarLike): Tensor | ScalarLike => {
-  if (x instanceof Tensor) return x.double();
+  if (x instanceof Tensor) return x.to(x.dtype.is_complex ? complex128 : float64);
   return x;
 };
 
@@ -119,9 +119,10 @@ export const float_power: BinaryOperator = describe(
     inplace: describe((...args: unknown[]): unknown => {
       return floatPower(args, (x, y) => {
         const base = x as Tensor;
-        if (base.dtype !== float64) {
+        const needed = [x, y].some((t) => t instanceof Tensor && t.dtype.is_complex) ? complex128 : float64;
+        if (base.dtype !== needed) {
           throw new TorchError(
-            `the base given to float_power_ has dtype ${base.dtype.scalarName} but the operation's result requires dtype Double`,
+            `the base given to float_power_ has dtype ${base.dtype.scalarName} but the operation's result requires dtype ${needed.scalarName}`,
           );
         }
         return pow.op.inplace(base, wide(y as Tensor));
