@@ -21,8 +21,8 @@ import { startWorker, type WorkerHandle } from "./worker.ts";
 const workerSpin = 0.1;
 /** Milliseconds for which the caller spins for the last tasks before it sleeps, where it may. */
 const callerSpin = 0.2;
-/** Milliseconds after which workers that make no progress count as lost. */
-const patience = 60_000;
+/** Milliseconds after which workers that make no progress count as lost; no task takes so long. */
+const ordinaryPatience = 60_000;
 /** Workers may end so often before no more are started. */
 const mostDeaths = 8;
 
@@ -41,6 +41,8 @@ export interface PoolOptions {
   readonly scratch: (nbytes: number) => number;
   /** What the whole pool is told of; default: `console.warn`. */
   readonly warn?: (message: string) => void;
+  /** Milliseconds after which workers that make no progress count as lost. */
+  readonly patience?: number;
 }
 
 /** Throws the engine's RangeError where few frames are left of the stack: before a job begins rather than halfway. */
@@ -121,17 +123,21 @@ export class ThreadPool {
     c[words.codeBytes] = unit.bytes;
     Atomics.store(c, words.next, 0);
     Atomics.add(c, words.gate, 1);
+    let finished = false;
     try {
       if (Atomics.load(c, words.sleepers) > 0) Atomics.notify(c, words.gate);
       for (let task; (task = Atomics.add(c, words.next, 1)) < count;) {
         const status = local(task);
         if (status !== 0) statuses[task] = status;
       }
+      finished = true;
     } finally {
       // After an error here nobody shall begin another task.
       Atomics.store(c, words.next, count);
       Atomics.add(c, words.gate, 1);
       this.#awaitWorkers();
+      // One error is thrown already.
+      if (!finished) Atomics.store(c, words.failed, 0);
     }
     if (Atomics.load(c, words.failed) !== 0) this.#report();
     for (let task = 0; task < count; task++) if (statuses[task] !== 0) return statuses[task] as number;
@@ -141,6 +147,7 @@ export class ThreadPool {
   /** Until no worker is inside the gate, which is closed. */
   #awaitWorkers(): void {
     const c = this.#control;
+    const patience = this.#options.patience ?? ordinaryPatience;
     let turns = 0;
     let start = 0;
     let before = 0;
@@ -150,7 +157,7 @@ export class ThreadPool {
       const now = performance.now();
       if (start === 0 || active !== before) start = now;
       before = active;
-      if (now - start > patience) return this.#abandon();
+      if (now - start > patience) return this.#abandon(patience);
       if (now - start > callerSpin && this.#mayWait) this.#sleep(active);
     }
   }
@@ -186,8 +193,8 @@ export class ThreadPool {
     (this.#options.warn ?? ((text) => console.warn(text)))(message);
   }
 
-  /** Gives up workers that hold tasks which never end. What the job has computed so far cannot be known. */
-  #abandon(): void {
+  /** Gives up workers that hold tasks which never end. What of the job has been done cannot be known. */
+  #abandon(patience: number): void {
     this.close();
     throw new TorchError(`a worker thread has not answered for ${patience / 1000} s; the job is lost`);
   }
