@@ -281,10 +281,9 @@ export const linalg_norm: Op<
 
 /** `x.norm()`, `x.norm(p)`, `x.norm(p, dim, keepdim)`. */
 export interface NormOperator {
-  (input: Tensor, options?: NormOptions & { p?: NormOrder | null }): Tensor;
   (
     input: Tensor,
-    p: NormOrder | null,
+    p?: NormOrder | null | (NormOptions & { p?: NormOrder | null }),
     dim?: Dims | NormOptions,
     keepdim?: boolean | NormOptions,
     options?: NormOptions,
