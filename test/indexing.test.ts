@@ -218,6 +218,45 @@ describe("x.at", () => {
     expect(x.__getitem__([0, "1:"]).tolist()).toEqual(x.at(0, "1:").tolist());
   });
 
+  it("selects by masks of any layout, beside slices and integers", () => {
+    const x = counted([3, 4, 5]);
+    for (const t of [x, x.transpose(0, 2), x.transpose(0, 1), x.at("::2")]) {
+      const [a, b, c] = t.shape as [number, number, number];
+      const mask = t.at("...", 0).remainder(3).eq(1);
+      const hits = mask.nonzero();
+      const [i, j] = [hits.select(1, 0), hits.select(1, 1)];
+      expect(t.at(mask).tolist()).toEqual(t.at(i, j).tolist());
+      expect(t.at(mask, "1::2").tolist()).toEqual(t.at(i, j, "1::2").tolist());
+      expect(t.at(mask, null, 0).shape).toEqual([hits.shape[0], 1]);
+      const back = t.at(0).remainder(2).eq(0);
+      expect(t.at(1, back).tolist()).toEqual(t.at(1).masked_select(back).tolist());
+      expect(t.at(":", back).shape).toEqual([a, Number(back.sum().item())]);
+      const copy = t.clone();
+      copy.set_at([mask], torch.zeros(c, { dtype: torch.int64 }));
+      expect(copy.tolist()).toEqual(t.masked_fill(mask.view(a, b, 1), 0).tolist());
+    }
+    expect(x.at(torch.zeros(3).gt(0)).shape).toEqual([0, 4, 5]);
+    expect(gradcheck((t: torch.Tensor) => t.T.at(ramp(4, 3).gt(0)), [ramp(3, 4)])).toBe(true);
+  });
+
+  it("checks long index tensors as short ones", () => {
+    const n = 5000;
+    const x = torch.arange(100).mul(3);
+    for (const dtype of [torch.int64, torch.int32]) {
+      const index = torch.arange(n).mul(37).remainder(200).sub(100).to(dtype);
+      const expected = (index.tolist() as number[]).map((i) => 3 * (i < 0 ? i + 100 : i));
+      expect(x.at(index).tolist()).toEqual(expected);
+      for (const bad of [100, -101, 2 ** 31 - 1]) {
+        const wrong = index.clone().set_at([[1234, 4000]], bad);
+        expect(() => x.at(wrong)).toThrow(`index ${bad} is out of bounds for dimension 0 with size 100`);
+        expect(() => x.gather(0, wrong)).toThrow("out of bounds");
+      }
+      expect(() => x.gather(0, index)).toThrow("index -100 is out of bounds for dimension 0 with size 100");
+    }
+    const far = torch.zeros(n, { dtype: torch.int64 }).set_at([[77]], 2 ** 32);
+    expect(() => x.index_select(0, far)).toThrow("index out of range in self");
+  });
+
   it("gives views for integers and slices, copies for lists", () => {
     const x = torch.zeros(3, 4);
     x.at(1).fill_(5);

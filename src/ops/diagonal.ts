@@ -6,13 +6,12 @@ import { resultTypeOf } from "../base/promote.ts";
 import { formatShape, type Shape, wrapDim } from "../base/shape.ts";
 import { contiguousRaw, copyRaw } from "../dispatch/elementwise.ts";
 import { zerosOf } from "../dispatch/family/indexing.ts";
-import { Reduction } from "../dispatch/family/reduction.ts";
 import { describe, operator } from "../dispatch/op.ts";
 import { apply1, primitive, untracked } from "../dispatch/primitive.ts";
 import { Signature } from "../dispatch/signature.ts";
-import { int64 } from "../base/dtype.ts";
 import { alias, allocate, type Tensor } from "../tensor/tensor.ts";
 import { fillRaw } from "../dispatch/elementwise.ts";
+import { sum } from "./reduce.ts";
 import type { VariadicOperator } from "./repeat.ts";
 import { diagonal, narrow, type Op } from "./view.ts";
 import { diagonal_scatter } from "./view-scatter.ts";
@@ -76,15 +75,9 @@ export const diagflat: Op<(input: Tensor, offset?: number) => Tensor> = operator
   (x: Tensor, offset: number) => diag_embed(x.contiguous().view(-1), offset),
 );
 
-const sumOf = new Reduction("trace", (r) => r.sum((x) => x));
-
 const tracePrimitive = primitive({
   name: "trace",
-  forward: ([x]) => {
-    const line = diagonal(untracked(x as Tensor));
-    const dtype = line.dtype.category < 2 ? int64 : line.dtype;
-    return sumOf.run(alias(line, line.shape, line._strides, line._offset), [0], false, dtype, dtype);
-  },
+  forward: ([x]) => sum(diagonal(untracked(x as Tensor))),
   grads: [
     {
       vjp: (g, ctx) => {

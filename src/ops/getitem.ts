@@ -4,7 +4,7 @@
  */
 import { bool, int64 } from "../base/dtype.ts";
 import { ArgumentTypeError, IndexError } from "../base/errors.ts";
-import { expandMasks, isMask } from "../dispatch/family/index-plan.ts";
+import { isMask } from "../dispatch/family/index-plan.ts";
 import { describe } from "../dispatch/op.ts";
 import { isOptions, PyFloat, type ScalarLike, Signature } from "../dispatch/signature.ts";
 import {
@@ -68,13 +68,15 @@ function applyViews(x: Tensor, given: readonly ParsedSubscript[]): Viewed {
   let original = 0;
   let ellipsis = false;
   const indices: (Tensor | null)[] = [];
-  const record = (given: Tensor): void => {
-    while (indices.length < dim) indices.push(null);
-    // A mask becomes one index tensor for each of its dimensions.
-    const tensors = expandMasks(view.shape, [...indices, given]).slice(dim);
-    indices.push(...tensors);
-    dim += tensors.length;
-    original += tensors.length;
+  /** How many dimensions `indices` stands for: a mask for all of its own. */
+  let recorded = 0;
+  const record = (index: Tensor): void => {
+    for (; recorded < dim; recorded++) indices.push(null);
+    indices.push(index);
+    const taken = isMask(index) ? Math.max(index.ndim, 1) : 1;
+    recorded += taken;
+    dim += taken;
+    original += taken;
   };
   for (const s of items) {
     switch (s.kind) {
@@ -205,7 +207,8 @@ function setItem(x: Tensor, args: readonly unknown[], value: unknown): Tensor {
 /** By how many dimensions the result of an index may exceed the tensor's. */
 function indexRank(indices: readonly (Tensor | null)[]): number {
   const tensors = indices.filter((t) => t !== null);
-  return Math.max(0, ...tensors.map((t) => t.ndim)) - tensors.length;
+  const taken = tensors.reduce((n, t) => n + (isMask(t) ? t.ndim : 1), 0);
+  return Math.max(0, ...tensors.map((t) => (isMask(t) ? 1 : t.ndim))) - taken;
 }
 
 /**

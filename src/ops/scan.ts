@@ -95,8 +95,8 @@ function cumulative(name: "cumsum" | "cumprod", scan: Scan, prim: Primitive<Para
       const d = wrapDim(dim, x.ndim);
       if (!inplace) {
         const type = dtype ?? (x.dtype.category < 2 ? int64 : x.dtype);
-        refuseComplex(`${name}_out_cpu`, type);
-        return apply1(prim, [x], { dim: d, dtype: type });
+        if (name === "cumprod") refuseComplex("cumprod_out_cpu", type);
+        return apply1(prim, [type.is_complex ? x.to(type) : x], { dim: d, dtype: type });
       }
       if (dtype !== null && dtype !== x.dtype) {
         throw new TorchError(
@@ -104,6 +104,7 @@ function cumulative(name: "cumsum" | "cumprod", scan: Scan, prim: Primitive<Para
         );
       }
       if (x.dtype === bool) throw new TorchError(`"${name}_out_cpu" not implemented for 'Bool'`);
+      if (name === "cumprod") refuseComplex("cumprod_out_cpu", x.dtype);
       const params = { dim: d, dtype: x.dtype };
       return applyInplace(prim, [x], params, (t) => copyRaw(t, scanRaw(scan, t, params)), cloneRaw);
     },

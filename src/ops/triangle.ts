@@ -21,7 +21,7 @@ const programs = new WeakMap<Backend, Map<string, Program>>();
 /** Elements of equal size are copied alike. */
 const carriers: Readonly<Record<number, DType>> = { 1: uint8, 2: int16, 4: int32, 8: int64 };
 
-function triangleKernel(lower: boolean, dtype: DType): Kernel {
+function triangleKernel(lower: boolean, dtype: DType, pairs: boolean): Kernel {
   const type = computeType(dtype);
   const [rows, cols, diagonal] = [1, 2, 3].map((i) => E.scalar("i32", i)) as [
     ReturnType<typeof E.scalar>,
@@ -30,10 +30,11 @@ function triangleKernel(lower: boolean, dtype: DType): Kernel {
   ];
   const at = E.add(E.mul(E.add(E.mul(E.index(0), rows), E.index(1)), cols), E.index(2));
   const reach = E.add(E.index(1), diagonal);
-  const inside = lower ? E.le(E.index(2), reach) : E.ge(E.index(2), reach);
+  const column = pairs ? E.shr(E.index(2), 1) : E.index(2);
+  const inside = lower ? E.le(column, reach) : E.ge(column, reach);
   return {
     name: lower ? "tril" : "triu",
-    key: `${lower ? "tril" : "triu"}:${dtype.name}`,
+    key: `${lower ? "tril" : "triu"}:${dtype.name}${pairs ? ":pairs" : ""}`,
     buffers: [
       { name: "out", dtype, access: "write" },
       { name: "in", dtype, access: "read" },
@@ -80,23 +81,22 @@ function triangleRaw(x: Tensor, lower: boolean, diagonal: number): Tensor {
   if (x._numel === 0) return out;
   const rows = x.shape.at(-2) as number;
   const cols = x.shape.at(-1) as number;
-  const dtype = carriers[x.dtype.itemsize];
-  if (dtype === undefined) {
-    throw new TorchError(`${lower ? "tril" : "triu"} is not implemented for '${x.dtype.scalarName}'`);
-  }
+  // Elements of 16 bytes are copied as two.
+  const pairs = x.dtype.itemsize === 16;
+  const dtype = carriers[pairs ? 8 : x.dtype.itemsize] as DType;
   let table = programs.get(x._backend);
   if (table === undefined) {
     table = new Map();
     programs.set(x._backend, table);
   }
-  const key = `${lower}:${dtype.name}`;
+  const key = `${lower}:${dtype.name}:${pairs}`;
   let program = table.get(key);
   if (program === undefined) {
-    program = x._backend.compile(triangleKernel(lower, dtype));
+    program = x._backend.compile(triangleKernel(lower, dtype, pairs));
     table.set(key, program);
   }
   const reach = Math.min(Math.max(diagonal, -rows), cols);
-  program.run(out._ptr, source._ptr, x._numel / (rows * cols), rows, cols, reach);
+  program.run(out._ptr, source._ptr, x._numel / (rows * cols), rows, pairs ? 2 * cols : cols, reach);
   return out;
 }
 

@@ -7,7 +7,7 @@ import { IndexError } from "../../base/errors.ts";
 import { broadcastAll, formatShape, numel, type Shape } from "../../base/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { type IndexPlan, placesOf } from "./indexing.ts";
-import { nonzeroRaw } from "./masks.ts";
+import { nonzeroRaw, positionsOf } from "./masks.ts";
 
 /** One index for each dimension from the first on; null takes the dimension as it is. */
 export type Indices = readonly (Tensor | null)[];
@@ -15,38 +15,62 @@ export type Indices = readonly (Tensor | null)[];
 /** Whether a tensor selects by truth rather than by number. */
 export const isMask = (t: Tensor): boolean => t.dtype === bool || t.dtype === uint8;
 
-/** Masks become the indices of their nonzero elements, one tensor for each of their dimensions. */
-export function expandMasks(shape: Shape, indices: Indices): (Tensor | null)[] {
-  const out: (Tensor | null)[] = [];
-  indices.forEach((index) => {
+/** Throws unless the index tensors are of types that index, and masks have the sizes of their dimensions. */
+function checkTypes(shape: Shape, indices: Indices): void {
+  let dim = 0;
+  for (const index of indices) {
     if (index === null || !isMask(index)) {
       if (index !== null && index.dtype !== int64 && index.dtype !== int32) {
         throw new IndexError("tensors used as indices must be long, int, byte or bool tensors");
       }
-      out.push(index);
-      return;
+      dim++;
+      continue;
     }
     for (let j = 0; j < index.ndim; j++) {
-      const at = out.length + j;
-      if (index.shape[j] !== shape[at]) {
+      if (index.shape[j] !== shape[dim + j]) {
         throw new IndexError(
-          `The shape of the mask ${formatShape(index.shape)} at index ${j} does not match the shape of the indexed tensor ${formatShape(shape)} at index ${at}`,
+          `The shape of the mask ${formatShape(index.shape)} at index ${j} does not match the shape of the indexed tensor ${formatShape(shape)} at index ${dim + j}`,
         );
       }
     }
+    dim += Math.max(index.ndim, 1);
+  }
+}
+
+/** Masks become the indices of their nonzero elements, one tensor for each of their dimensions. */
+function expandMasks(indices: Indices): (Tensor | null)[] {
+  return indices.flatMap((index) => {
+    if (index === null || !isMask(index)) return [index];
     const places = nonzeroRaw(index);
-    if (index.ndim === 0) {
-      out.push(places.view(-1));
-      return;
-    }
-    for (let j = 0; j < index.ndim; j++) out.push(places.select(1, j));
+    return index.ndim === 0 ? [places.view(-1)] : index.shape.map((_, j) => places.select(1, j));
   });
-  return out;
+}
+
+/** The plan for one mask and otherwise whole dimensions: no index tensors need to be made. */
+function maskPlan(shape: Shape, indices: Indices): IndexPlan | null {
+  const at = indices.findIndex((t) => t !== null);
+  const mask = indices[at] as Tensor;
+  if (!isMask(mask) || mask.ndim === 0 || indices.some((t, k) => t !== null && k !== at)) return null;
+  const dims = shape.map((_, d) => d);
+  const [before, after] = [dims.slice(0, at), dims.slice(at + mask.ndim)];
+  if (at + mask.ndim > shape.length) return null;
+  const positions = positionsOf(mask);
+  const sizes = (list: number[]): number[] => list.map((d) => shape[d] as number);
+  return {
+    shape: [...sizes(before), positions._numel, ...sizes(after)],
+    dims: [...before, -1, ...after],
+    indexed: [],
+    places: [],
+    masked: { first: at, shape: mask.shape, positions: seenFrom(positions, 0, after.length, after.length + 1) },
+  };
 }
 
 /** The plan for a tensor of the given shape. Checks every index. */
 export function planOf(shape: Shape, given: Indices): IndexPlan {
-  const indices = expandMasks(shape, given);
+  checkTypes(shape, given);
+  const masked = maskPlan(shape, given);
+  if (masked !== null) return masked;
+  const indices = expandMasks(given);
   if (indices.length > shape.length) {
     throw new IndexError(`too many indices for tensor of dimension ${shape.length} (got ${indices.length})`);
   }

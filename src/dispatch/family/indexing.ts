@@ -31,6 +31,9 @@ export interface PlaceRules {
   readonly error: (index: number) => TorchError;
 }
 
+/** Fewer indices than this are checked in JavaScript: that is done before a kernel has started. */
+const few = 512;
+
 /** See Note [Places]. The result has the shape of `index`. */
 export function placesOf(index: Tensor, size: number, rules: PlaceRules): Tensor {
   const { shape, _strides: strides } = index;
@@ -42,11 +45,17 @@ export function placesOf(index: Tensor, size: number, rules: PlaceRules): Tensor
   );
   const dense = contiguousRaw(core);
   const out = allocate(core.shape, int32, index._backend);
-  const n = core._numel;
-  const host = hostOf(index._backend, "indexing");
-  const to = host.i32.subarray(out._ptr / 4, out._ptr / 4 + n);
   const low = rules.wrap ? -size : 0;
-  const { name } = index.dtype;
+  const n = core._numel;
+  if (n < few || !checkByKernel(dense, out, n, size, low)) checkOneByOne(dense, out, n, size, low, rules);
+  return alias(out, shape, broadcastStrides(core.shape, out._strides, shape), 0);
+}
+
+/** In order, so that the first index out of bounds is the one that is reported. */
+function checkOneByOne(dense: Tensor, out: Tensor, n: number, size: number, low: number, rules: PlaceRules): void {
+  const host = hostOf(dense._backend, "indexing");
+  const to = host.i32.subarray(out._ptr / 4, out._ptr / 4 + n);
+  const { name } = dense.dtype;
   if (name === "int64") {
     const words = host.i32.subarray(dense._ptr / 4, dense._ptr / 4 + 2 * n);
     for (let i = 0; i < n; i++) {
@@ -58,14 +67,75 @@ export function placesOf(index: Tensor, size: number, rules: PlaceRules): Tensor
     }
   } else {
     const from = name === "int32" ? host.i32 : name === "int16" ? host.i16 : name === "int8" ? host.i8 : host.u8;
-    const start = dense._ptr / index.dtype.itemsize;
+    const start = dense._ptr / dense.dtype.itemsize;
     for (let i = 0; i < n; i++) {
       const v = from[start + i] as number;
       if (v >= size || v < low) throw rules.error(v);
       to[i] = v < 0 ? v + size : v;
     }
   }
-  return alias(out, shape, broadcastStrides(core.shape, out._strides, shape), 0);
+}
+
+/** The same in vector lanes; false if an index is out of bounds. */
+function checkByKernel(dense: Tensor, out: Tensor, n: number, size: number, low: number): boolean {
+  const { dtype } = dense;
+  const program = programOf(dense._backend, `places:${dtype.name}`, (key) => {
+    const type = computeType(dtype);
+    const [count, limit, least] = [0, 1, 2].map((i) => E.scalar(i === 0 ? "i32" : type, i)) as [Expr, Expr, Expr];
+    const outside = (v: Expr): Expr => E.or(E.ge(v, limit), E.lt(v, least));
+    const v = E.load(type, 1, E.index(1));
+    const place = E.cast("i32", E.select(E.lt(v, 0), E.add(v, limit), v));
+    return {
+      name: "places",
+      key,
+      buffers: [
+        { name: "places", dtype: int32, access: "write" },
+        { name: "index", dtype, access: "read" },
+      ],
+      scalars: [
+        { name: "n", type: "i32" },
+        { name: "size", type },
+        { name: "least", type },
+      ],
+      body: [
+        {
+          kind: "reduce",
+          id: 0,
+          loop: 0,
+          extent: count,
+          combine: "or",
+          init: E.const("bool", false),
+          value: outside(E.load(type, 1, E.index(0))),
+        },
+        { kind: "guard", cond: E.not(E.var("bool", 0)), status: E.const("i32", 1) },
+        {
+          kind: "loop",
+          loop: 1,
+          mode: "vector",
+          extent: count,
+          body: [{ kind: "store", buffer: 0, index: E.index(1), value: place }],
+        },
+      ],
+    };
+  });
+  const number = (v: number): number | bigint => (dtype === int64 ? BigInt(v) : v);
+  return program.run(out._ptr, dense._ptr, n, number(size), number(low)) === 0;
+}
+
+const programs = new WeakMap<Backend, Map<string, Program>>();
+
+function programOf(backend: Backend, key: string, build: (key: string) => Kernel): Program {
+  let table = programs.get(backend);
+  if (table === undefined) {
+    table = new Map();
+    programs.set(backend, table);
+  }
+  let program = table.get(key);
+  if (program === undefined) {
+    program = backend.compile(build(key));
+    table.set(key, program);
+  }
+  return program;
 }
 
 // --- the kernel ------------------------------------------------------------------------------------------------------
@@ -89,8 +159,6 @@ export interface Subscript {
 }
 
 type Class = "c" | "s" | "n";
-
-const programs = new WeakMap<Backend, Map<string, Program>>();
 
 /** Elements of equal size move alike, whatever they mean. */
 function carrier(dtype: DType): DType {
@@ -132,17 +200,9 @@ export function moveIndexed(mode: IndexMode, indexed: Tensor, walked: Tensor, su
   const own = parts === 2 ? toReal(indexed.dtype) : indexed.dtype;
   const dtype = moves ? carrier(own) : own;
   const backend = indexed._backend;
-  let table = programs.get(backend);
-  if (table === undefined) {
-    table = new Map();
-    programs.set(backend, table);
-  }
-  const key = `${mode}:${dtype.name}:${rank}${classes.join("")}`;
-  let program = table.get(key);
-  if (program === undefined) {
-    program = backend.compile(buildKernel(key, mode, dtype, rank, classes));
-    table.set(key, program);
-  }
+  const program = programOf(backend, `${mode}:${dtype.name}:${rank}${classes.join("")}`, (key) =>
+    buildKernel(key, mode, dtype, rank, classes),
+  );
   const args: number[] = [indexed._ptr, walked._ptr, ...subscripts.map((s) => s.places._ptr)];
   args.push(...loops.sizes);
   loops.strides.forEach((s, k) => {
@@ -366,19 +426,52 @@ export interface IndexPlan {
   /** For each index tensor: the dimension it indexes. */
   readonly indexed: readonly number[];
   readonly places: readonly Tensor[];
+  /** Instead of those: one mask over several dimensions from `first` on, as positions in their row-major order. */
+  readonly masked?: { readonly first: number; readonly shape: Shape; readonly positions: Tensor };
 }
 
 /** The walk of a plan over a tensor of the shape that it was made for. */
 function walkOf(x: Tensor, plan: IndexPlan): { indexed: Tensor; subscripts: Subscript[] } {
+  const indexed = alias(
+    x,
+    plan.shape,
+    plan.dims.map((d) => (d < 0 ? 0 : (x._strides[d] as number))),
+    x._offset,
+  );
+  const { masked } = plan;
+  if (masked === undefined) {
+    const stride = (k: number): number => x._strides[plan.indexed[k] as number] as number;
+    return { indexed, subscripts: plan.places.map((places, k) => ({ places, stride: stride(k) })) };
+  }
+  const { first, shape, positions } = masked;
+  const last = first + shape.length - 1;
+  let even = true;
+  for (let d = first; d < last; d++) {
+    if (x._strides[d] !== (x._strides[d + 1] as number) * (x.shape[d + 1] as number)) even = false;
+  }
+  if (even) return { indexed, subscripts: [{ places: positions, stride: x._strides[last] as number }] };
   return {
-    indexed: alias(
-      x,
-      plan.shape,
-      plan.dims.map((d) => (d < 0 ? 0 : (x._strides[d] as number))),
-      x._offset,
-    ),
-    subscripts: plan.places.map((places, k) => ({ places, stride: x._strides[plan.indexed[k] as number] as number })),
+    indexed,
+    subscripts: columnsOf(positions, shape).map((places, k) => ({ places, stride: x._strides[first + k] as number })),
   };
+}
+
+/** Positions in row-major order as one tensor for each dimension. */
+function columnsOf(positions: Tensor, shape: Shape): Tensor[] {
+  const outs = shape.map(() => allocate(positions.shape, int32, positions._backend));
+  const host = hostOf(positions._backend, "indexing");
+  const from = positions._ptr / 4;
+  const to = outs.map((t) => t._ptr / 4);
+  for (let i = 0; i < positions._numel; i++) {
+    let rest = host.i32[from + i] as number;
+    for (let d = shape.length - 1; d >= 0; d--) {
+      const n = shape[d] as number;
+      const q = Math.trunc(rest / n);
+      host.i32[(to[d] as number) + i] = rest - q * n;
+      rest = q;
+    }
+  }
+  return outs;
 }
 
 /** `x[indices]`. */

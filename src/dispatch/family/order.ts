@@ -25,7 +25,16 @@ const safe = 2 ** 21;
 export function keysOf(tensors: readonly Tensor[]): Keys[] {
   const all = tensors.map((t) => contiguousRaw(t));
   if (all.some((t) => t.dtype.name === "int64" && !isSafe(t))) return ranksOf(all);
-  return all.map((t) => ({ keys: plainKeys(t), kind: kindOf(t.dtype) }));
+  return all.map((t) => {
+    const keys = plainKeys(t);
+    return { keys, kind: t.dtype.name === "int64" && isNarrow(keys) ? "integer32" : kindOf(t.dtype) };
+  });
+}
+
+/** Whether all keys of an int64 tensor are 32-bit integers. */
+function isNarrow(keys: Float64Array): boolean {
+  for (let i = 0; i < keys.length; i++) if (((keys[i] as number) | 0) !== keys[i]) return false;
+  return true;
 }
 
 function kindOf(dtype: DType): KeyKind {

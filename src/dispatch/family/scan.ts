@@ -6,7 +6,7 @@
  * neighbours along `inner` are independent, and run in vector lanes.
  */
 import type { Backend, Program } from "../../backend/backend.ts";
-import type { DType } from "../../base/dtype.ts";
+import { type DType, toReal } from "../../base/dtype.ts";
 import { E, type Expr, type Type } from "../../ir/expr.ts";
 import { computeType, type Kernel, type Stmt, type Uniform } from "../../ir/kernel.ts";
 import { allocate, type Tensor } from "../../tensor/tensor.ts";
@@ -51,7 +51,10 @@ export class Scan {
     const sources = inputs.map((t) => contiguousRaw(t));
     const results = outs.map((dtype) => allocate(x.shape, dtype, x._backend));
     if (x._numel === 0) return results;
-    const { outer, n, inner } = aroundDim(x.shape, dim);
+    const around = aroundDim(x.shape, dim);
+    const { outer, n } = around;
+    // The parts of complex numbers are independent neighbours.
+    const inner = x.dtype.is_complex ? 2 * around.inner : around.inner;
     const key = `${inner === 1 ? "row" : "columns"}:${sources.map((t) => t.dtype.name).join(",")}>${outs.map((d) => d.name).join(",")}`;
     let table = this.#programs.get(x._backend);
     if (table === undefined) {
@@ -63,8 +66,8 @@ export class Scan {
       program = x._backend.compile(
         this.#kernel(
           key,
-          sources.map((t) => t.dtype),
-          outs,
+          sources.map((t) => toReal(t.dtype)),
+          outs.map(toReal),
           wide,
           inner === 1,
         ),
