@@ -387,7 +387,7 @@ function printable(t: Tensor): Printable {
     shape: t.shape,
     dtype: t.dtype,
     requires_grad: requiresGrad(t),
-    gradFnName: node === null ? null : node.name(),
+    gradFnName: node === null ? null : node._className,
     device: t._backend.type,
     readElements: t._backend.host === null ? null : (positions) => readAt(t, positions),
   };

@@ -8,6 +8,7 @@ import type { DType } from "./base/dtype.ts";
 import type { ValuesIndices } from "./dispatch/named.ts";
 import type { OpInfo, InplaceOpInfo } from "./dispatch/op.ts";
 import type * as ops from "./ops/index.ts";
+import type { NormOptions, NormOrder } from "./ops/norm.ts";
 import type { Dims, TypedReduceOptions, VarOptions } from "./ops/reduce.ts";
 import type { Tensor } from "./tensor/tensor.ts";
 
@@ -124,6 +125,14 @@ export interface TensorProperties {
   /** The product of the elements, over all dims or the given one. */
   prod(options?: TypedReduceOptions): Tensor;
   prod(dim: number | null, keepdim?: boolean | TypedReduceOptions, options?: TypedReduceOptions): Tensor;
+  /** The norm of the elements, the Euclidean one by default, over all dims or the given ones. */
+  norm(options?: NormOptions & { p?: NormOrder | null }): Tensor;
+  norm(
+    p: NormOrder | null,
+    dim?: Dims | NormOptions,
+    keepdim?: boolean | NormOptions,
+    options?: NormOptions,
+  ): Tensor;
   /** The variance, over all dims or the given ones. */
   var(options?: VarOptions): Tensor;
   var(unbiased: boolean): Tensor;

@@ -30,7 +30,7 @@ export class AccumulateGrad extends Node {
   }
 
   override name(): string {
-    return "AccumulateGrad";
+    return "torch::autograd::AccumulateGrad";
   }
 
   override _apply(grads: MaybeTensor[]): MaybeTensor[] {

@@ -114,8 +114,13 @@ export abstract class Node {
     return push(this._ensureHooks().pre, hook);
   }
 
+  /** @internal The name of the class, as PyTorch prints it: without the namespace that some names have. */
+  get _className(): string {
+    return this.name().replace(/^.*::/, "");
+  }
+
   toString(): string {
-    return `<${this.name()} object>`;
+    return `<${this._className} object>`;
   }
 }
 showAsText(Node.prototype);
@@ -133,7 +138,7 @@ export function push<T>(list: T[], item: T): RemovableHandle {
 
 /** The forward operation a node belongs to, as PyTorch's messages name it: `Exp` of `ExpBackward0`. */
 export function opNameOf(node: Node): string {
-  return node.name().replace(/Backward\d*$/, "");
+  return node._className.replace(/Backward\d*$/, "");
 }
 
 /** @internal What an operator needs of a node: a formula. */

@@ -149,7 +149,7 @@ class CopySlices extends Node {
   }
 
   override name(): string {
-    return "CopySlices";
+    return "torch::autograd::CopySlices";
   }
 
   override _apply(grads: MaybeTensor[]): MaybeTensor[] {

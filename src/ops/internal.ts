@@ -97,7 +97,7 @@ const dropoutBackward = primitive<number>({
   forward: ([g, mask], scale) =>
     untracked(g as Tensor)
       .mul(mask as Tensor)
-      .mul(scale),
+      .mul(pyfloat(scale)),
   grads: [{ uses: [1], vjp: (h, ctx) => h.mul(ctx.input(1)).mul(ctx.params) }, null],
 });
 

@@ -120,12 +120,15 @@ function isNode(root: GraphTensor | GraphNode): root is GraphNode {
   return "next_functions" in root;
 }
 
+/** The name of a node without the namespace that some names have. */
+const titleOf = (node: { name(): string }): string => node.name().replace(/^.*::/, "");
+
 function boxOf(node: GraphNode, names: ReadonlyMap<object, string>): Box {
   const leaf = node.variable;
-  if (leaf === undefined) return { kind: "op", lines: [node.name()] };
+  if (leaf === undefined) return { kind: "op", lines: [titleOf(node)] };
   const name = names.get(leaf);
   const shape = shapeText(leaf.shape);
-  return { kind: "leaf", lines: [name === undefined ? shape : `${shorten(name, 48)} ${shape}`, node.name()] };
+  return { kind: "leaf", lines: [name === undefined ? shape : `${shorten(name, 48)} ${shape}`, titleOf(node)] };
 }
 
 function leafNames(params: GraphOptions["params"]): Map<object, string> {

@@ -556,6 +556,8 @@ function derivedName(root: Expr, parent: string): string {
   if (root.kind === "binary" && (root.op === "mul" || root.op === "div"))
     return root.op === "mul" ? "MulBackward0" : "DivBackward0";
   if (root.kind === "unary" && root.op === "neg") return "NegBackward0";
+  // PyTorch writes the derivative of a power as a product, also where ours is a sum or a choice.
+  if (parent.startsWith("PowBackward")) return "MulBackward0";
   if (root.kind === "select") return "WhereBackward0";
   return parent.replace(/Backward(\d+)$/, "BackwardBackward$1");
 }
