@@ -27,6 +27,7 @@ export * from "./index-put.ts";
 export * from "./index-slices.ts";
 export * from "./join.ts";
 export * from "./layer-norm.ts";
+export * from "./linalg/index.ts";
 export * from "./linear.ts";
 export * from "./logical.ts";
 export * from "./masked.ts";
