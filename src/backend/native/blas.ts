@@ -74,8 +74,39 @@ const rowMajor = 101;
 const plain = 111;
 const transposed = 112;
 
-/** Calls the function of this number, by the order of {@link Blas.description}. */
-type Call = (index: number, args: number[]) => void;
+/** The functions of one element type, or what notes the calls of them. */
+export interface BlasFunctions {
+  gemm(
+    order: number,
+    ta: number,
+    tb: number,
+    m: number,
+    n: number,
+    k: number,
+    alpha: number,
+    a: number,
+    lda: number,
+    b: number,
+    ldb: number,
+    beta: number,
+    c: number,
+    ldc: number,
+  ): void;
+  gemv(
+    order: number,
+    ta: number,
+    m: number,
+    n: number,
+    alpha: number,
+    a: number,
+    lda: number,
+    x: number,
+    incx: number,
+    beta: number,
+    y: number,
+    incy: number,
+  ): void;
+}
 
 /** A BLAS library in use on one memory. Addresses in products are those in the memory. */
 export class Blas {
@@ -86,7 +117,8 @@ export class Blas {
   readonly #file: string;
   readonly #memory: WebAssembly.Memory;
   readonly #base: number;
-  readonly #call: Call;
+  readonly #float32: BlasFunctions;
+  readonly #float64: BlasFunctions;
 
   private constructor(vendor: Vendor, file: string, memory: WebAssembly.Memory, functions: readonly NativeFunction[]) {
     this.name = vendor.name;
@@ -95,7 +127,9 @@ export class Blas {
     this.#file = file;
     this.#memory = memory;
     this.#base = addressOf(memory);
-    this.#call = (index, args) => void (functions[index] as NativeFunction)(...args);
+    const [sgemm, sgemv, dgemm, dgemv] = functions as readonly unknown[];
+    this.#float32 = { gemm: sgemm, gemv: sgemv } as BlasFunctions;
+    this.#float64 = { gemm: dgemm, gemv: dgemv } as BlasFunctions;
   }
 
   /** The library in the file of this name, or null. `scratch` is room for a trial. */
@@ -124,13 +158,14 @@ export class Blas {
     );
   }
 
-  /** Rows `i0` to `i1` and columns `j0` to `j1` of C, computed here, or by what `call` does. */
-  part(p: Gemm, i0: number, i1: number, j0: number, j1: number, call: Call = this.#call): void {
+  /** Rows `i0` to `i1` and columns `j0` to `j1` of C, computed here, or noted by `into`. */
+  part(p: Gemm, i0: number, i1: number, j0: number, j1: number, into: BlasFunctions | null = null): void {
     const { k, transA, transB, alpha, lda, ldb, beta, ldc } = p;
-    const [m, n] = [i1 - i0, j1 - j0];
+    const m = i1 - i0;
+    const n = j1 - j0;
     const wide = p.dtype === "float64";
+    const functions = into ?? (wide ? this.#float64 : this.#float32);
     const bytes = wide ? 8 : 4;
-    const gemm = wide ? 2 : 0;
     const a = this.#base + p.a + i0 * (transA ? 1 : lda) * bytes;
     const b = this.#base + p.b + j0 * (transB ? ldb : 1) * bytes;
     const at = p.c + (i0 * ldc + j0) * bytes;
@@ -138,16 +173,19 @@ export class Blas {
     if (p.n === 1) {
       // A column: op(A) b.
       if (beta === 0) this.#clear(wide, at, ldc, m);
-      const [order, rows, columns] = transA ? [transposed, k, m] : [plain, m, k];
-      call(gemm + 1, [rowMajor, order, rows, columns, alpha, a, lda, b, transB ? 1 : ldb, beta, c, ldc]);
+      const incb = transB ? 1 : ldb;
+      if (transA) functions.gemv(rowMajor, transposed, k, m, alpha, a, lda, b, incb, beta, c, ldc);
+      else functions.gemv(rowMajor, plain, m, k, alpha, a, lda, b, incb, beta, c, ldc);
     } else if (p.m === 1) {
       // A row; as a column it is op(B)' a.
       if (beta === 0) this.#clear(wide, at, 1, n);
-      const [order, rows, columns] = transB ? [plain, n, k] : [transposed, k, n];
-      call(gemm + 1, [rowMajor, order, rows, columns, alpha, b, ldb, a, transA ? lda : 1, beta, c, 1]);
+      const inca = transA ? lda : 1;
+      if (transB) functions.gemv(rowMajor, plain, n, k, alpha, b, ldb, a, inca, beta, c, 1);
+      else functions.gemv(rowMajor, transposed, k, n, alpha, b, ldb, a, inca, beta, c, 1);
     } else {
-      const [ta, tb] = [transA ? transposed : plain, transB ? transposed : plain];
-      call(gemm, [rowMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc]);
+      const ta = transA ? transposed : plain;
+      const tb = transB ? transposed : plain;
+      functions.gemm(rowMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
     }
   }
 

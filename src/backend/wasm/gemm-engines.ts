@@ -112,6 +112,10 @@ export class BlasEngine implements GemmEngine {
   }
 
   record(list: TaskList, _task: number, p: Gemm, i0: number, i1: number, j0: number, j1: number): void {
-    this.#blas.part(p, i0, i1, j0, j1, (index, args) => list.call(index, args));
+    const first = p.dtype === "float64" ? 2 : 0;
+    this.#blas.part(p, i0, i1, j0, j1, {
+      gemm: (...args) => list.call(first, args),
+      gemv: (...args) => list.call(first + 1, args),
+    });
   }
 }
