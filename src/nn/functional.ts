@@ -13,4 +13,5 @@ export { layer_norm, rms_norm } from "../ops/layer-norm.ts";
 export { linear } from "../ops/linear.ts";
 export * from "../ops/loss.ts";
 export { normalize } from "../ops/norm.ts";
+export * from "../ops/pool.ts";
 export { log_softmax, softmax, softmin } from "../ops/softmax.ts";

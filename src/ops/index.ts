@@ -36,6 +36,7 @@ export * from "./moments.ts";
 export * from "./nonzero.ts";
 export * from "./operators.ts";
 export { norm, renorm } from "./norm.ts";
+export * from "./pool.ts";
 export * from "./power.ts";
 export * from "./quantile.ts";
 export * from "./random-inplace.ts";

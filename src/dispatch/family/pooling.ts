@@ -1,0 +1,387 @@
+/**
+ * Pooling on raw memory: each output sees a window of the input. Windows are products of intervals, one list of them for each
+ * spatial dimension, so that strides, padding, partial windows at the border and adaptive pooling are all the same to a kernel.
+ */
+import type { Backend, Program } from "../../backend/backend.ts";
+import { type DType, int32, int64 } from "../../base/dtype.ts";
+import { E, type Expr, type Type } from "../../ir/expr.ts";
+import { type Buffer, computeType, type Kernel, type Stmt, type Uniform } from "../../ir/kernel.ts";
+import { allocate, type Tensor } from "../../tensor/tensor.ts";
+import { castExpr, contiguousRaw, fillRaw } from "../elementwise.ts";
+import { neutral } from "./reduction.ts";
+
+/** The windows along one dimension: where each begins, how many elements it has, and what it counts as in a mean. */
+export interface Windows {
+  readonly start: readonly number[];
+  readonly count: readonly number[];
+  readonly divisor: readonly number[];
+}
+
+/** The windows of all three spatial dimensions; those that a tensor lacks have one window of one element. */
+export interface WindowGrid {
+  /** Channels times samples. */
+  readonly planes: number;
+  /** Sizes of the input. */
+  readonly size: readonly [number, number, number];
+  readonly windows: readonly [Windows, Windows, Windows];
+  /** The distance between the elements of a window. */
+  readonly step: readonly [number, number, number];
+}
+
+const programs = new Map<Backend, Map<string, Program>>();
+
+function programOf(backend: Backend, kernel: () => Kernel, key: string): Program {
+  let table = programs.get(backend);
+  if (table === undefined) {
+    table = new Map();
+    programs.set(backend, table);
+  }
+  let program = table.get(key);
+  if (program === undefined) {
+    program = backend.compile(kernel());
+    table.set(key, program);
+  }
+  return program;
+}
+
+const scalars: readonly Uniform[] = ["rows", "iD", "iH", "iW", "oD", "oH", "oW", "stepD", "stepH", "stepW"].map(
+  (name): Uniform => ({ name, type: "i32" }),
+);
+const [rows, , iH, iW, oD, oH, oW, stepD, stepH, stepW] = scalars.map((_, i) => E.scalar("i32", i)) as Expr[] as [
+  Expr,
+  Expr,
+  Expr,
+  Expr,
+  Expr,
+  Expr,
+  Expr,
+  Expr,
+  Expr,
+  Expr,
+];
+const iD = E.scalar("i32", 1);
+
+/** The tables of a grid: for each dimension starts, counts and divisors. */
+function tableOf(grid: WindowGrid, backend: Backend): Tensor {
+  const values = grid.windows.flatMap((w) => [...w.start, ...w.count, ...w.divisor]);
+  const table = allocate([values.length], int32, backend);
+  const { host } = backend;
+  host?.i32.set(values, table._ptr / 4);
+  return table;
+}
+
+const argumentsOf = (grid: WindowGrid): number[] => {
+  const out = grid.windows.map((w) => w.start.length) as [number, number, number];
+  return [grid.planes * out[0] * out[1], ...grid.size, ...out, ...grid.step];
+};
+
+/** The indices of one output, and the loops over its window. */
+interface WindowLoops {
+  /** Bindings that come first. */
+  readonly lets: readonly Stmt[];
+  /** The product of the divisors, an i32. */
+  readonly divisor: Expr;
+  /** Where the output is. */
+  readonly output: Expr;
+  /** Where the plane of the input begins. */
+  readonly plane: Expr;
+  /** Where the first element of the window is in its plane. */
+  readonly first: Expr;
+  /** Where the current element of the window is in its plane. */
+  readonly at: Expr;
+  /** Loops over the window around statements. */
+  around(body: readonly Stmt[]): Stmt;
+}
+
+const ow = E.index(1);
+
+function windowLoops(table: number): WindowLoops {
+  const row = E.index(0);
+  const lets: Stmt[] = [];
+  let id = 20;
+  const bind = (value: Expr): Expr => {
+    lets.push({ kind: "let", id, value });
+    return E.var("i32", id++);
+  };
+  const oh = bind(E.rem(row, oH));
+  const rest = bind(E.div(row, oH));
+  const od = bind(E.rem(rest, oD));
+  const nc = bind(E.div(rest, oD));
+  const entry = (base: Expr, n: Expr, kind: number, at: Expr): Expr =>
+    bind(E.load("i32", table, E.add(E.add(base, E.mul(n, kind)), at)));
+  const baseH = bind(E.mul(oD, 3));
+  const baseW = bind(E.add(baseH, E.mul(oH, 3)));
+  const zero = E.const("i32", 0);
+  const dims = [
+    [zero, oD, od],
+    [baseH, oH, oh],
+    [baseW, oW, ow],
+  ] as const;
+  const [starts, counts, divisors] = [0, 1, 2].map((kind) =>
+    dims.map(([base, n, at]) => entry(base, n, kind, at)),
+  ) as unknown as [[Expr, Expr, Expr], [Expr, Expr, Expr], [Expr, Expr, Expr]];
+  const place = (d: Expr, h: Expr, w: Expr): Expr => E.add(E.mul(E.add(E.mul(d, iH), h), iW), w);
+  const coordinate = (k: number, step: Expr): Expr => E.add(starts[k] as Expr, E.mul(E.index(2 + k), step));
+  return {
+    lets,
+    divisor: bind(E.mul(E.mul(divisors[0], divisors[1]), divisors[2])),
+    output: E.add(E.mul(row, oW), ow),
+    plane: bind(E.mul(nc, E.mul(E.mul(iD, iH), iW))),
+    first: bind(place(...starts)),
+    at: place(coordinate(0, stepD), coordinate(1, stepH), coordinate(2, stepW)),
+    around(body) {
+      let nest = body;
+      for (let k = 2; k >= 0; k--) {
+        nest = [{ kind: "loop", loop: 2 + k, mode: "serial", extent: counts[k] as Expr, body: nest }];
+      }
+      return nest[0] as Stmt;
+    },
+  };
+}
+
+const overOutputs = (body: readonly Stmt[]): Stmt => ({ kind: "loop", loop: 1, mode: "serial", extent: oW, body });
+const overRows = (body: readonly Stmt[]): Stmt => ({ kind: "loop", loop: 0, mode: "parallel", extent: rows, body });
+
+const buffer = (name: string, dtype: DType, access: Buffer["access"]): Buffer => ({ name, dtype, access });
+
+/** The largest element of each window, and where in its plane it is: the first of equal ones, the last NaN. */
+export function maxPoolRaw(x: Tensor, grid: WindowGrid, shape: readonly number[]): [Tensor, Tensor] {
+  const { dtype, _backend: backend } = x;
+  const input = contiguousRaw(x);
+  const out = allocate(shape, dtype, backend);
+  const indices = allocate(shape, int64, backend);
+  if (out._numel === 0) return [out, indices];
+  const table = tableOf(grid, backend);
+  const key = `max_pool/${dtype.name}`;
+  const build = (): Kernel => {
+    const type = computeType(dtype);
+    const w = windowLoops(3);
+    const [best, at, value] = [E.var(type, 1), E.var("i32", 2), E.var(type, 3)];
+    const isLarger = E.gt(value, best);
+    const better = type === "f32" || type === "f64" ? E.or(isLarger, E.isnan(value)) : isLarger;
+    return {
+      name: "max_pool",
+      key,
+      buffers: [
+        buffer("out", dtype, "write"),
+        buffer("indices", int64, "write"),
+        buffer("in", dtype, "read"),
+        buffer("windows", int32, "read"),
+      ],
+      scalars,
+      body: [
+        overRows([
+          overOutputs([
+            ...w.lets,
+            { kind: "var", id: 1, value: neutral("max", type) },
+            { kind: "var", id: 2, value: w.first },
+            w.around([
+              { kind: "let", id: 4, value: w.at },
+              { kind: "let", id: 3, value: E.load(type, 2, E.add(w.plane, E.var("i32", 4))) },
+              { kind: "assign", id: 2, value: E.select(better, E.var("i32", 4), at) },
+              { kind: "assign", id: 1, value: E.select(better, value, best) },
+            ]),
+            { kind: "store", buffer: 0, index: w.output, value: castExpr(best, dtype) },
+            { kind: "store", buffer: 1, index: w.output, value: E.cast("i64", at) },
+          ]),
+        ]),
+      ],
+    };
+  };
+  const program = programOf(backend, build, key);
+  program.run(out._ptr, indices._ptr, input._ptr, table._ptr, ...argumentsOf(grid));
+  return [out, indices];
+}
+
+/** The mean of each window: the sum of its elements over its divisor, or over `divisor` if that is not 0. */
+export function averagePoolRaw(x: Tensor, grid: WindowGrid, shape: readonly number[], divisor: number): Tensor {
+  const { dtype, _backend: backend } = x;
+  const input = contiguousRaw(x);
+  const out = allocate(shape, dtype, backend);
+  if (out._numel === 0) return out;
+  const table = tableOf(grid, backend);
+  const key = `avg_pool/${dtype.name}`;
+  const build = (): Kernel => {
+    const type = computeType(dtype);
+    const w = windowLoops(2);
+    const sum = E.var(type, 1);
+    return {
+      name: "avg_pool",
+      key,
+      buffers: [buffer("out", dtype, "write"), buffer("in", dtype, "read"), buffer("windows", int32, "read")],
+      scalars: [...scalars, { name: "divisor", type: "i32" }],
+      body: [
+        overRows([
+          overOutputs([
+            ...w.lets,
+            { kind: "var", id: 1, value: E.const(type, 0) },
+            w.around([{ kind: "assign", id: 1, value: E.add(sum, E.load(type, 1, E.add(w.plane, w.at))) }]),
+            { kind: "store", buffer: 0, index: w.output, value: castExpr(E.div(sum, divisorOf(w, type)), dtype) },
+          ]),
+        ]),
+      ],
+    };
+  };
+  const program = programOf(backend, build, key);
+  program.run(out._ptr, input._ptr, table._ptr, ...argumentsOf(grid), divisor);
+  return out;
+}
+
+/** What a window is divided by; where that is 0 it is empty, and its sum 0. */
+function divisorOf(w: WindowLoops, type: Type): Expr {
+  const given = E.scalar("i32", scalars.length);
+  return E.cast(type, E.select(E.eq(given, 0), w.divisor, given));
+}
+
+/** The transpose of {@link averagePoolRaw}: each element of the output is spread over its window. */
+export function averageSpreadRaw(g: Tensor, grid: WindowGrid, shape: readonly number[], divisor: number): Tensor {
+  const { dtype, _backend: backend } = g;
+  const input = contiguousRaw(g);
+  const out = allocate(shape, dtype, backend);
+  fillRaw(out, 0);
+  if (input._numel === 0 || out._numel === 0) return out;
+  const table = tableOf(grid, backend);
+  const key = `avg_pool_backward/${dtype.name}`;
+  const build = (): Kernel => {
+    const type = computeType(dtype);
+    const w = windowLoops(2);
+    const share = E.var(type, 1);
+    const at = E.add(w.plane, w.at);
+    return {
+      name: "avg_pool_backward",
+      key,
+      buffers: [buffer("out", dtype, "readwrite"), buffer("in", dtype, "read"), buffer("windows", int32, "read")],
+      scalars: [...scalars, { name: "divisor", type: "i32" }],
+      body: [
+        // Windows overlap: their rows are taken in order.
+        {
+          kind: "loop",
+          loop: 0,
+          mode: "serial",
+          extent: rows,
+          body: [
+            overOutputs([
+              ...w.lets,
+              { kind: "let", id: 1, value: E.div(E.load(type, 1, w.output), divisorOf(w, type)) },
+              w.around([
+                {
+                  kind: "store",
+                  buffer: 0,
+                  index: at,
+                  value: castExpr(E.add(E.load(type, 0, at), share), dtype),
+                },
+              ]),
+            ]),
+          ],
+        },
+      ],
+    };
+  };
+  const program = programOf(backend, build, key);
+  program.run(out._ptr, input._ptr, table._ptr, ...argumentsOf(grid), divisor);
+  return out;
+}
+
+// --- by indices ------------------------------------------------------------------------------------------------------
+
+/** Planes of `n` elements, each output of which was taken from the place in its plane that an index tensor says. */
+export interface PlanePlaces {
+  readonly planes: number;
+  /** Elements per plane of the input, and of the output. */
+  readonly n: number;
+  readonly outputs: number;
+}
+
+/** Puts outputs back to their places; those of equal places are added up, or with `set` the last one stays. */
+export function placeRaw(g: Tensor, indices: Tensor, shape: readonly number[], p: PlanePlaces, set: boolean): Tensor {
+  const { dtype, _backend: backend } = g;
+  const [input, places] = [contiguousRaw(g), contiguousRaw(indices)];
+  const out = allocate(shape, dtype, backend);
+  fillRaw(out, 0);
+  if (input._numel === 0 || out._numel === 0) return out;
+  const key = `place_in_planes/${dtype.name}/${set}`;
+  const build = (): Kernel => {
+    const type = computeType(dtype);
+    const [planes, n, outputs] = [0, 1, 2].map((i) => E.scalar("i32", i)) as [Expr, Expr, Expr];
+    const from = E.add(E.mul(E.index(0), outputs), E.index(1));
+    const to = E.var("i32", 1);
+    const value = E.load(type, 1, from);
+    return {
+      name: "place_in_planes",
+      key,
+      buffers: [buffer("out", dtype, "readwrite"), buffer("in", dtype, "read"), buffer("indices", int64, "read")],
+      scalars: ["planes", "n", "outputs"].map((name): Uniform => ({ name, type: "i32" })),
+      body: [
+        {
+          kind: "loop",
+          loop: 0,
+          mode: "parallel",
+          extent: planes,
+          body: [
+            {
+              kind: "loop",
+              loop: 1,
+              mode: "serial",
+              extent: outputs,
+              body: [
+                {
+                  kind: "let",
+                  id: 1,
+                  value: E.add(E.mul(E.index(0), n), E.cast("i32", E.load("i64", 2, from))),
+                },
+                {
+                  kind: "store",
+                  buffer: 0,
+                  index: to,
+                  value: castExpr(set ? value : E.add(E.load(type, 0, to), value), dtype),
+                },
+              ],
+            },
+          ],
+        },
+      ],
+    };
+  };
+  programOf(backend, build, key).run(out._ptr, input._ptr, places._ptr, p.planes, p.n, p.outputs);
+  return out;
+}
+
+/** What is at the places: the transpose of {@link placeRaw}. */
+export function takeRaw(x: Tensor, indices: Tensor, p: PlanePlaces): Tensor {
+  const { dtype, _backend: backend } = x;
+  const [input, places] = [contiguousRaw(x), contiguousRaw(indices)];
+  const out = allocate(indices.shape, dtype, backend);
+  if (out._numel === 0) return out;
+  const key = `take_from_planes/${dtype.name}`;
+  const build = (): Kernel => {
+    const type = computeType(dtype);
+    const [planes, n, outputs] = [0, 1, 2].map((i) => E.scalar("i32", i)) as [Expr, Expr, Expr];
+    const to = E.add(E.mul(E.index(0), outputs), E.index(1));
+    const from = E.add(E.mul(E.index(0), n), E.cast("i32", E.load("i64", 2, to)));
+    return {
+      name: "take_from_planes",
+      key,
+      buffers: [buffer("out", dtype, "write"), buffer("in", dtype, "read"), buffer("indices", int64, "read")],
+      scalars: ["planes", "n", "outputs"].map((name): Uniform => ({ name, type: "i32" })),
+      body: [
+        {
+          kind: "loop",
+          loop: 0,
+          mode: "parallel",
+          extent: planes,
+          body: [
+            {
+              kind: "loop",
+              loop: 1,
+              mode: "serial",
+              extent: outputs,
+              body: [{ kind: "store", buffer: 0, index: to, value: castExpr(E.load(type, 1, from), dtype) }],
+            },
+          ],
+        },
+      ],
+    };
+  };
+  programOf(backend, build, key).run(out._ptr, input._ptr, places._ptr, p.planes, p.n, p.outputs);
+  return out;
+}
