@@ -31,6 +31,11 @@ abstract class Container<M extends Module = Module> extends Module {
     return [...itemsOf(this), ...super._children()];
   }
 
+  override _copyInto(target: Module, copy: (value: unknown) => unknown): void {
+    super._copyInto(target, copy);
+    held.set(target, new Map([...itemsOf(this)].map(([name, m]) => [name, copy(m) as Module] as const)));
+  }
+
   override add_module(name: string, module: Module | null): void {
     checkModule(module);
     itemsOf(this).set(name, module);

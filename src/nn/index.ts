@@ -3,6 +3,7 @@
  */
 export * as functional from "./functional.ts";
 export * as init from "./init.ts";
+export * as utils from "./utils.ts";
 export * from "./activation.ts";
 export * from "./softmax.ts";
 export * from "./batch-norm.ts";

@@ -5,26 +5,17 @@
  * `model(x)` runs hooks and `forward`, as in PyTorch. So an instance is a function: the base constructor returns one that
  * carries the prototype of the class instead of `Function.prototype`, and fields of subclasses, private ones included, are
  * set on it. Its own `name` and `length` are removed, so that these are free for fields.
- *
- * Note [Registration]
- * A field of a module that holds a {@link Parameter}, a {@link Buffer} or a module is registered, as in PyTorch by assignment.
- * Fields of subclasses are defined, not assigned, so that nothing can notice it; they are looked for when they are needed
- * (`_entries`). Each then becomes an accessor which refuses values of another kind.
  */
 import { type DType, dtypes } from "../base/dtype.ts";
 import { ArgumentTypeError, AttributeError, NotImplementedError, TorchError, ValueError } from "../base/errors.ts";
 import { showAsText } from "../base/inspect.ts";
-import { KeyError } from "../base/key-error.ts";
-import { pythonTypeOf } from "../dispatch/signature.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { BackwardHooks, type FullBackwardHook, type FullBackwardPreHook } from "./backward-hooks.ts";
 import { type ForwardHook, type ForwardPreHook, Hooks, type HookHandle } from "./hooks.ts";
-import { Buffer, Parameter } from "./parameter.ts";
+import { Parameter } from "./parameter.ts";
+import { checkName, type FieldKind, isModule, register, registered, typename } from "./registration.ts";
 import { type LoadResult, loadStateDict, type StateDict, type StateDictLike, stateDict } from "./state-dict.ts";
 import { moduleText } from "./text.ts";
-
-/** What a registered field is. */
-export type FieldKind = "parameter" | "buffer" | "module";
 
 /** Options of the lists of named things. */
 export interface NamedOptions {
@@ -43,21 +34,6 @@ export interface ModuleInternals {
   readonly nonPersistent: Set<string>;
   hooks: Hooks | null;
   backward: BackwardHooks | null;
-}
-
-const expectedOf: Readonly<Record<FieldKind, string>> = {
-  parameter: "as parameter '%' (torch.nn.Parameter or None expected)",
-  buffer: "as buffer '%' (torch.nn.Buffer, torch.Tensor or None expected)",
-  module: "as child module '%' (torch.nn.Module or None expected)",
-};
-
-const typename = (x: unknown): string => (x instanceof Tensor ? x.type() : pythonTypeOf(x));
-
-function kindOf(value: unknown): FieldKind | null {
-  if (value instanceof Tensor) {
-    return value instanceof Parameter ? "parameter" : value instanceof Buffer ? "buffer" : null;
-  }
-  return typeof value === "function" && value instanceof Module ? "module" : null;
 }
 
 const withOptions = (first: string | NamedOptions | undefined, recurse?: boolean): Required<NamedOptions> => {
@@ -95,12 +71,7 @@ export class Module {
   /** @internal */ declare readonly _internals: ModuleInternals;
 
   constructor() {
-    const self = ((...args: unknown[]) => callModule(self, args)) as unknown as Module;
-    Object.setPrototypeOf(self, new.target.prototype as object);
-    Reflect.deleteProperty(self, "name");
-    Reflect.deleteProperty(self, "length");
-    const internals: ModuleInternals = { kinds: new Map(), nonPersistent: new Set(), hooks: null, backward: null };
-    Object.defineProperty(self, "_internals", { value: internals });
+    const self = callable(new.target.prototype);
     self.training = true;
     return self;
   }
@@ -112,24 +83,6 @@ export class Module {
   }
 
   // --- registration --------------------------------------------------------------------------------------------------
-
-  /** @internal Registered fields of a kind, in the order of the fields. */
-  _entries(kind: FieldKind): [string, unknown][] {
-    const { kinds } = this._internals;
-    const out: [string, unknown][] = [];
-    for (const name of Object.keys(this)) {
-      const value: unknown = Reflect.get(this, name);
-      let known = kinds.get(name);
-      if (known === undefined) {
-        const found = kindOf(value);
-        if (found === null) continue;
-        register(this, name, found, value);
-        known = found;
-      }
-      if (known === kind) out.push([name, value]);
-    }
-    return out;
-  }
 
   /** Adds a parameter; it is then a field of that name. Null reserves the name. */
   register_parameter(name: string, param: Parameter | null): void {
@@ -163,7 +116,7 @@ export class Module {
 
   /** Adds a module; it is then a field of that name. */
   add_module(name: string, module: Module | null): void {
-    if (module !== null && kindOf(module) !== "module") {
+    if (module !== null && !isModule(module)) {
       throw new ArgumentTypeError(`${typename(module)} is not a Module subclass`);
     }
     checkName(this, "module", name, "module");
@@ -179,17 +132,17 @@ export class Module {
 
   /** @internal The modules directly inside by name, also those that are null. Containers keep their own. */
   _children(): [string, Module | null][] {
-    return this._entries("module") as [string, Module | null][];
+    return registered(this, "module") as [string, Module | null][];
   }
 
   /** @internal */
   _parameterEntries(): [string, Parameter | null][] {
-    return this._entries("parameter") as [string, Parameter | null][];
+    return registered(this, "parameter") as [string, Parameter | null][];
   }
 
   /** @internal */
   _bufferEntries(): [string, Tensor | null][] {
-    return this._entries("buffer") as [string, Tensor | null][];
+    return registered(this, "buffer") as [string, Tensor | null][];
   }
 
   /** The parameters with their names, such as `"0.weight"`; shared ones once. */
@@ -414,6 +367,30 @@ export class Module {
     return backwardHooksOf(this).addPre(hook, options.prepend ?? false);
   }
 
+  // --- copies --------------------------------------------------------------------------------------------------------
+
+  /** @internal An instance of the same class without fields. */
+  _blank(): Module {
+    return callable(Object.getPrototypeOf(this) as object);
+  }
+
+  /** @internal Gives a blank instance the fields of this one, as `copy` makes them. Hooks stay behind. */
+  _copyInto(target: Module, copy: (value: unknown) => unknown): void {
+    registered(this, "module");
+    const { kinds, nonPersistent } = this._internals;
+    for (const name of nonPersistent) target._internals.nonPersistent.add(name);
+    for (const name of Object.getOwnPropertyNames(this)) {
+      if (name === "_internals") continue;
+      const value = copy(Reflect.get(this, name));
+      const kind = kinds.get(name);
+      if (kind !== undefined) register(target, name, kind, value);
+      else {
+        const enumerable = Object.prototype.propertyIsEnumerable.call(this, name);
+        Object.defineProperty(target, name, { value, enumerable, writable: true, configurable: true });
+      }
+    }
+  }
+
   // --- text ----------------------------------------------------------------------------------------------------------
 
   /** @internal The name of the class. */
@@ -433,42 +410,18 @@ export class Module {
 }
 showAsText(Module.prototype);
 
+/** A function that is an instance of the class of `prototype`, with no fields yet. See Note [Modules are functions]. */
+function callable(prototype: object): Module {
+  const self = ((...args: unknown[]) => callModule(self, args)) as unknown as Module;
+  Object.setPrototypeOf(self, prototype);
+  Reflect.deleteProperty(self, "name");
+  Reflect.deleteProperty(self, "length");
+  const internals: ModuleInternals = { kinds: new Map(), nonPersistent: new Set(), hooks: null, backward: null };
+  Object.defineProperty(self, "_internals", { value: internals });
+  return self;
+}
+
 // The base class has no private methods: they would be on the object that the constructor throws away.
-
-function register(self: Module, name: string, kind: FieldKind, value: unknown): void {
-  const { kinds, nonPersistent } = self._internals;
-  kinds.set(name, kind);
-  if (value instanceof Buffer && !value.persistent) nonPersistent.add(name);
-  let current = value;
-  Object.defineProperty(self, name, {
-    enumerable: true,
-    configurable: true,
-    get: () => current,
-    set: (next: unknown) => {
-      const before = kinds.get(name) as FieldKind;
-      const now = kindOf(next);
-      const fits = next === null || now === before || (before === "buffer" && next instanceof Tensor);
-      const takesOver = now === "parameter" || (now === "module" && before === "buffer");
-      if (!fits && !takesOver) {
-        throw new ArgumentTypeError(`cannot assign '${typename(next)}' ${expectedOf[before].replace("%", name)}`);
-      }
-      if (takesOver) kinds.set(name, now);
-      current = next;
-    },
-  });
-}
-
-function checkName(self: Module, what: string, name: string, kind: FieldKind): void {
-  if (typeof name !== "string") {
-    throw new ArgumentTypeError(`${what} name should be a string. Got ${pythonTypeOf(name)}`);
-  }
-  if (name.includes("."))
-    throw new KeyError(`${what} name can't contain "."${kind === "module" ? `, got: ${name}` : ""}`);
-  if (name === "") throw new KeyError(`${what} name can't be empty string ""`);
-  if (name in self && self._internals.kinds.get(name) !== kind) {
-    throw new KeyError(`attribute '${name}' already exists`);
-  }
-}
 
 function* named<T extends object>(
   self: Module,

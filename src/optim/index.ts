@@ -1,6 +1,8 @@
 /**
  * `torch.optim`: algorithms that change parameters by their gradients.
  */
+export * as lr_scheduler from "./schedulers.ts";
+export * as swa_utils from "./swa.ts";
 export {
   type Closure,
   Optimizer,
