@@ -7,13 +7,10 @@ import { copyRaw } from "../dispatch/elementwise.ts";
 import { type Indices, planOf } from "../dispatch/family/index-plan.ts";
 import { flatCopy, indexPutRaw, indexRaw, placesOf, putRaw } from "../dispatch/family/indexing.ts";
 import { type InplaceOp, Modify, modifying } from "../dispatch/modify.ts";
-import { describe } from "../dispatch/op.ts";
 import { apply1, type Primitive, primitive } from "../dispatch/primitive.ts";
-import { Signature } from "../dispatch/signature.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { flatPlaces } from "./index-checks.ts";
 import { take } from "./gather.ts";
-import type { Op } from "./view.ts";
 
 /** Which dimensions the index tensors stand for; the tensors are inputs. */
 type Slots = readonly boolean[];
@@ -142,13 +139,6 @@ export const index_put: InplaceOp<IndexPut> = modifying(
   "index_put(Tensor input, Tensor?[] indices, Tensor values, bool accumulate=False)",
   (inplace, x: Tensor, indices: Indices, values: Tensor, accumulate: boolean) =>
     indexPut(x, indices, values, accumulate, inplace),
-);
-
-/** @internal `x[indices]` with one tensor, or null, for each dimension. */
-export const indexOperator: Op<(input: Tensor, indices: Indices) => Tensor> = describe(
-  indexTensors,
-  new Signature("index(Tensor input, Tensor?[] indices)"),
-  { method: false, namespace: false },
 );
 
 // --- by position -----------------------------------------------------------------------------------------------------
