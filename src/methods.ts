@@ -7,6 +7,7 @@ import type { Node, RemovableHandle, TensorHook } from "./autograd/node.ts";
 import type { DType } from "./base/dtype.ts";
 import type { ValuesIndices } from "./dispatch/named.ts";
 import type { OpInfo, InplaceOpInfo } from "./dispatch/op.ts";
+import type { ScalarLike } from "./dispatch/signature.ts";
 import type * as ops from "./ops/index.ts";
 import type { NormOptions, NormOrder } from "./ops/norm.ts";
 import type { Dims, TypedReduceOptions, VarOptions } from "./ops/reduce.ts";
@@ -127,12 +128,7 @@ export interface TensorProperties {
   prod(dim: number | null, keepdim?: boolean | TypedReduceOptions, options?: TypedReduceOptions): Tensor;
   /** The norm of the elements, the Euclidean one by default, over all dims or the given ones. */
   norm(options?: NormOptions & { p?: NormOrder | null }): Tensor;
-  norm(
-    p: NormOrder | null,
-    dim?: Dims | NormOptions,
-    keepdim?: boolean | NormOptions,
-    options?: NormOptions,
-  ): Tensor;
+  norm(p: NormOrder | null, dim?: Dims | NormOptions, keepdim?: boolean | NormOptions, options?: NormOptions): Tensor;
   /** The variance, over all dims or the given ones. */
   var(options?: VarOptions): Tensor;
   var(unbiased: boolean): Tensor;
@@ -141,6 +137,11 @@ export interface TensorProperties {
   std(options?: VarOptions): Tensor;
   std(unbiased: boolean): Tensor;
   std(dim: Dims, unbiased?: boolean | VarOptions, keepdim?: boolean, options?: VarOptions): Tensor;
+  /** The elements where `condition` holds, elsewhere those of `other`. */
+  where(condition: Tensor, other: Tensor | ScalarLike): Tensor;
+  /** The n-th derivative of `digamma`. */
+  polygamma(n: number): Tensor;
+  polygamma_(n: number): Tensor;
   /** The largest element; along a dimension also where it is; or the larger of two tensors, by element. */
   max(): Tensor;
   max(other: Tensor): Tensor;
