@@ -62,6 +62,9 @@ export class Reduction {
     const reduced = new Set(dims);
     const keptDims = x.shape.map((_, d) => d).filter((d) => !reduced.has(d));
     const shape = keepdim ? x.shape.map((n, d) => (reduced.has(d) ? 1 : n)) : keptDims.map((d) => x.shape[d] as number);
+    if (x._numel >= stagedElements && x._isContiguous && numel(shape) === 1) {
+      return this.#staged(x, compute, out).run(x, shape, params);
+    }
     const result = allocate(shape, out, x._backend);
     if (result._numel === 0) return result;
     const keptShape = keptDims.map((d) => x.shape[d] as number);
