@@ -5,7 +5,7 @@ import { type DType, toReal } from "../base/dtype.ts";
 import { NotImplementedError, TorchError } from "../base/errors.ts";
 import { formatShape, numel, wrapDim, wrapDims } from "../base/shape.ts";
 import type { MaybeTensor } from "../autograd/node.ts";
-import { PointwiseRule } from "../dispatch/family/pointwise.ts";
+import { PointwiseRule } from "../dispatch/family/pointwise-rule.ts";
 import { Reduction } from "../dispatch/family/reduction.ts";
 import { modifying } from "../dispatch/modify.ts";
 import { type InplaceOpInfo, type OpInfo, operator } from "../dispatch/op.ts";

@@ -85,17 +85,19 @@ export const amin: MaskedReduction = reduction("amin", (x, dims, keepdim, dtype,
   ops.amin(filled(x, mask, highest(x.dtype)), dims, keepdim).to(dtype ?? x.dtype),
 );
 
-const position = (name: "argmax" | "argmin"): MaskedReduction =>
+type Position = (input: Tensor, dim?: number | null, keepdim?: boolean) => Tensor;
+
+const position = (name: string, find: Position, fill: (d: DType) => number): MaskedReduction =>
   reduction(name, (x, _dims, keepdim, dtype, mask, dim) => {
-    const data = filled(x, mask, name === "argmax" ? lowest(x.dtype) : highest(x.dtype));
+    const data = filled(x, mask, fill(x.dtype));
     const at = Array.isArray(dim) ? (dim as number[])[0] : (dim as number | null);
-    const found = at === null || at === undefined ? ops[name](data) : ops[name](data, at, keepdim);
+    const found = at === null || at === undefined ? find(data) : find(data, at, keepdim);
     return found.to(dtype ?? x.dtype);
   });
 /** Where the largest of the kept elements is. */
-export const argmax: MaskedReduction = position("argmax");
+export const argmax: MaskedReduction = position("argmax", ops.argmax, lowest);
 /** Where the smallest of the kept elements is. */
-export const argmin: MaskedReduction = position("argmin");
+export const argmin: MaskedReduction = position("argmin", ops.argmin, highest);
 
 /** The logarithm of the sum of the exponentials of the kept elements. */
 export const logsumexp: MaskedReduction = reduction("logsumexp", (x, dims, keepdim, dtype, mask) => {

@@ -12,7 +12,7 @@ import { computeType } from "../../ir/kernel.ts";
 import { allocate, type Tensor } from "../../tensor/tensor.ts";
 import { allocateLike, castExpr, contiguousRaw, Elementwise, fillRaw } from "../elementwise.ts";
 import { apply1, gradNameOf, type InputGrad, type Primitive, primitive } from "../primitive.ts";
-import { PointwiseRule } from "./pointwise.ts";
+import { PointwiseRule } from "./pointwise-rule.ts";
 import { RowsKernel } from "./rows.ts";
 
 /** What becomes of the losses of single elements. */
