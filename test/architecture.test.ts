@@ -158,9 +158,12 @@ describe("files", () => {
   });
 
   it("are named for an idea", () => {
-    expect(all.filter((path) => /(^|[/.-])(utils?|helpers?|misc|common)([/.-]|$)/i.test(relative(root, path)))).toEqual(
-      [],
-    );
+    // PyTorch's own namespaces keep their names.
+    const given = ["src/nn/utils.ts"];
+    const vague = all
+      .map((path) => relative(root, path))
+      .filter((path) => /(^|[/.-])(utils?|helpers?|misc|common)([/.-]|$)/i.test(path));
+    expect(vague.filter((path) => !given.includes(path))).toEqual([]);
   });
 
   it("of the package import nothing of Node statically", () => {
