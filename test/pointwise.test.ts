@@ -161,6 +161,7 @@ describe("derivatives at corners", () => {
     expect(slope((x) => F.hardtanh(x), [-1, 1])).toEqual([0, 0]);
     expect(slope((x) => F.hardsigmoid(x), [-3, 3])).toEqual([0, 0]);
     expect(slope((x) => F.hardshrink(x), [0.5, -0.5])).toEqual([0, 0]);
+    expect(slope((x) => F.elu(x).add(F.hardtanh(x)).add(F.softshrink(x)), [NaN])).toEqual([3]);
     expect(slope((x) => F.softshrink(x), [0.5])).toEqual([0]);
     expect(slope((x) => F.threshold(x, 1, 5), [1, 2])).toEqual([0, 1]);
     expect(slope((x) => x.clamp(0, 1), [0, 1, -1, 2])).toEqual([1, 1, 0, 0]);
