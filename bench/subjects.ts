@@ -51,10 +51,10 @@ export function findSubjects(): Found {
     }
   }
   for (const [name, dependency, adapter] of peers) {
-    if (existsSync(join(folder, "node_modules", dependency))) {
+    if (existsSync(join(folder, "peers", "node_modules", dependency))) {
       commands.push({ name, command: process.execPath, args: [join(folder, "peers", adapter)] });
     } else {
-      skipped.push(`${name}: not installed (npm ci --prefix bench)`);
+      skipped.push(`${name}: not installed (npm ci --prefix bench/peers)`);
     }
   }
   return { commands, skipped };

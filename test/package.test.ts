@@ -152,7 +152,7 @@ describe("bundled for a page", () => {
 });
 
 describe("the lock file", () => {
-  it.each(["package-lock.json", "bench/package-lock.json"])("%s names no hosts", (path) => {
+  it.each(["package-lock.json", "bench/peers/package-lock.json"])("%s names no hosts", (path) => {
     expect(readFileSync(join(root, path), "utf8")).not.toMatch(/"resolved"|https?:\/\/[^"]*\.tgz/);
   });
 });

@@ -80,7 +80,7 @@ for (const n of [64, 256, 1024]) {
   };
 }
 
-const manifest = new URL("../node_modules/@jax-js/jax/package.json", import.meta.url);
+const manifest = new URL("./node_modules/@jax-js/jax/package.json", import.meta.url);
 await serve(
   JSON.parse(readFileSync(manifest, "utf8")).version,
   Object.entries(workloads).map(([name, prepare]) => ({ name, prepare })),
