@@ -10,7 +10,8 @@ import { apply1, primitive } from "../dispatch/primitive.ts";
 import { E, type Expr } from "../ir/expr.ts";
 import { argument, modulus, sgn as sgnPair } from "../ir/complex.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { type Op, select } from "./view.ts";
+import { select } from "./slice.ts";
+import type { Op } from "./view.ts";
 
 /** The same memory seen as another dtype. */
 function reinterpret(

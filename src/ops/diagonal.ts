@@ -13,7 +13,8 @@ import { alias, allocate, type Tensor } from "../tensor/tensor.ts";
 import { fillRaw } from "../dispatch/elementwise.ts";
 import { sum } from "./reduce.ts";
 import type { VariadicOperator } from "./repeat.ts";
-import { diagonal, narrow, type Op } from "./view.ts";
+import { diagonal, narrow } from "./slice.ts";
+import type { Op } from "./view.ts";
 import { diagonal_scatter } from "./view-scatter.ts";
 
 type DiagonalParams = readonly [offset: number, dim1: number, dim2: number];

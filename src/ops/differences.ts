@@ -12,7 +12,8 @@ import { zeros_like } from "./create.ts";
 import { cat } from "./join.ts";
 import { divNumber, mulNumber } from "./number-forms.ts";
 import { cumsum } from "./scan.ts";
-import { narrow, type Op } from "./view.ts";
+import { narrow } from "./slice.ts";
+import type { Op } from "./view.ts";
 
 function checkEdge(x: Tensor, edge: Tensor | null, dim: number): void {
   if (edge === null) return;

@@ -7,7 +7,8 @@ import { allocateLike, cloneRaw, contiguousRaw, copyRaw } from "../dispatch/elem
 import { operator } from "../dispatch/op.ts";
 import { apply1, type Primitive, primitive } from "../dispatch/primitive.ts";
 import { alias, allocate, type Tensor } from "../tensor/tensor.ts";
-import { type Op, transpose } from "./view.ts";
+import { transpose } from "./permute.ts";
+import type { Op } from "./view.ts";
 
 type IntList = number | readonly number[];
 

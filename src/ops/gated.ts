@@ -19,7 +19,8 @@ import { abs, add, div, mul, rsub, sub } from "./arithmetic.ts";
 import { sigmoid, tanh } from "./functions.ts";
 import { streamOf } from "./generator.ts";
 import { cat } from "./join.ts";
-import { narrow, type Op, reshape } from "./view.ts";
+import { narrow } from "./slice.ts";
+import { type Op, reshape } from "./view.ts";
 
 /** `input / (1 + |input|)`. */
 export const softsign: Op<(input: Tensor) => Tensor> = operator("softsign(Tensor input)", (x: Tensor) =>

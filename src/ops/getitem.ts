@@ -18,7 +18,8 @@ import { Tensor } from "../tensor/tensor.ts";
 import { fill_ } from "./convert.ts";
 import { tensor } from "./create.ts";
 import { indexPut, indexTensors } from "./index-put.ts";
-import { aliasOf, type Op, select, sliceDim, unsqueeze } from "./view.ts";
+import { select, sliceDim } from "./slice.ts";
+import { aliasOf, type Op, unsqueeze } from "./view.ts";
 
 export { Slice, type Subscript } from "../dispatch/subscript.ts";
 

@@ -12,7 +12,8 @@ import { TorchError } from "../base/errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { cat } from "./join.ts";
 import { softmax } from "./softmax.ts";
-import { type Op, sliceDim } from "./view.ts";
+import { sliceDim } from "./slice.ts";
+import type { Op } from "./view.ts";
 
 /** `x[start:end:step]` along a dimension. */
 export const slice: Op<

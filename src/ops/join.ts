@@ -8,7 +8,8 @@ import { copyRaw } from "../dispatch/elementwise.ts";
 import { operator } from "../dispatch/op.ts";
 import { apply1, primitive } from "../dispatch/primitive.ts";
 import { alias, allocate, type Tensor } from "../tensor/tensor.ts";
-import { narrow, type Op, select, unsqueeze } from "./view.ts";
+import { narrow, select } from "./slice.ts";
+import { type Op, unsqueeze } from "./view.ts";
 
 /** A 1-d tensor without elements joins with anything, as it always did in PyTorch. */
 const skips = (x: Tensor): boolean => x.ndim === 1 && x.shape[0] === 0;

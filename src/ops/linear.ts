@@ -5,7 +5,8 @@ import { TorchError } from "../base/errors.ts";
 import { operator } from "../dispatch/op.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { addmm, matmul } from "./matmul.ts";
-import { type Op, t, view } from "./view.ts";
+import { t } from "./permute.ts";
+import { type Op, view } from "./view.ts";
 
 /**
  * `input @ weight.T + bias`.

@@ -12,7 +12,9 @@ import { apply1, applyInplace, checkStorable, type Primitive, primitive, untrack
 import { PyFloat, type ScalarLike, Signature } from "../dispatch/signature.ts";
 import { allocate, type Tensor } from "../tensor/tensor.ts";
 import { conj } from "./complex.ts";
-import { clone, dropFirstDim, expand, type Op, reshape, squeeze, t, transpose, unsqueeze } from "./view.ts";
+import { expand } from "./expand.ts";
+import { t, transpose } from "./permute.ts";
+import { clone, dropFirstDim, type Op, reshape, squeeze, unsqueeze } from "./view.ts";
 
 const cName = (d: DType): string => {
   const names: Record<string, string> = {
@@ -48,14 +50,29 @@ function product(a: Tensor, b: Tensor): Tensor {
   return out;
 }
 
+/** Which of the two matrices lie column by column: their gradients do so too, as leaves keep them as they lie. */
+interface Order {
+  readonly aByColumns: boolean;
+  readonly bByColumns: boolean;
+}
+
+const byColumns = (x: Tensor): boolean => x.ndim === 2 && x._strides[0] === 1 && x._strides[1] === x.shape[0];
+const orders: readonly Order[] = [0, 1, 2, 3].map((i) => ({ aByColumns: (i & 1) !== 0, bByColumns: (i & 2) !== 0 }));
+const orderOf = (a: Tensor, b: Tensor): Order => orders[(byColumns(a) ? 1 : 0) | (byColumns(b) ? 2 : 0)] as Order;
+
+/** The gradient of `a` in `a @ b`. */
+const leftGrad = (g: Tensor, b: Tensor, columns: boolean): Tensor => (columns ? t(mm(conj(b), t(g))) : mm(g, h(b)));
+/** The gradient of `b` in `a @ b`. */
+const rightGrad = (g: Tensor, a: Tensor, columns: boolean): Tensor => (columns ? t(mm(t(g), conj(a))) : mm(h(a), g));
+
 // --- without addend --------------------------------------------------------------------------------------------------
 
-const mmPrimitive = primitive<null>({
+const mmPrimitive = primitive<Order>({
   name: "mm",
   forward: ([a, b]) => product(a as Tensor, b as Tensor),
   grads: [
-    { uses: [1], vjp: (g, ctx) => mm(g, h(ctx.input(1))) },
-    { uses: [0], vjp: (g, ctx) => mm(h(ctx.input(0)), g) },
+    { uses: [1], vjp: (g, ctx) => leftGrad(g, ctx.input(1), ctx.params.aByColumns) },
+    { uses: [0], vjp: (g, ctx) => rightGrad(g, ctx.input(0), ctx.params.bByColumns) },
   ],
 });
 
@@ -116,7 +133,7 @@ type Product = Op<(input: Tensor, other: Tensor, options?: { out?: Tensor | null
 /** The product of two matrices. */
 export const mm: Product = operator("mm(Tensor input, Tensor mat2)", (a: Tensor, b: Tensor) => {
   checkMatrices(a, b);
-  return apply1(mmPrimitive, [a, b], null);
+  return apply1(mmPrimitive, [a, b], orderOf(a, b));
 });
 
 function checkBatches(a: Tensor, b: Tensor): void {
@@ -271,10 +288,12 @@ function batchedProduct(a: Tensor, b: Tensor): Tensor {
 
 // --- with an addend --------------------------------------------------------------------------------------------------
 
-interface Scales {
+interface Scales extends Order {
   readonly alpha: number | bigint | Complex;
   readonly beta: number | bigint | Complex;
 }
+
+const unitScales: readonly Scales[] = orders.map((order) => ({ ...order, alpha: 1, beta: 1 }));
 
 /** Options of `addmm` and its relatives: `beta * input + alpha * (a @ b)`. */
 export interface ScaleOptions {
@@ -302,7 +321,9 @@ function addProduct(
   check: (x: Tensor, a: Tensor, b: Tensor) => readonly number[],
 ): AddProduct {
   const text = `${name}(Tensor input, ${args}, *, Scalar beta=1, Scalar alpha=1)`;
-  const scales = (x: Tensor, beta: ScalarLike, alpha: ScalarLike): Scales => {
+  const scales = (x: Tensor, a: Tensor, b: Tensor, beta: ScalarLike, alpha: ScalarLike): Scales => {
+    const order = orderOf(a, b);
+    if (beta === 1 && alpha === 1) return unitScales[orders.indexOf(order)] as Scales;
     const [p, q] = [number(beta), number(alpha)];
     if (x.dtype.category < 2 && (name === "addmm" || name === "addr")) {
       for (const [n, v, raw] of [
@@ -314,10 +335,10 @@ function addProduct(
         }
       }
     }
-    if (x.dtype.category >= 2) return { beta: p, alpha: q };
+    if (x.dtype.category >= 2) return { ...order, beta: p, alpha: q };
     const whole = (v: number | bigint | Complex): number | bigint | Complex =>
       typeof v === "number" ? Math.trunc(v) : v;
-    return { beta: whole(p), alpha: whole(q) };
+    return { ...order, beta: whole(p), alpha: whole(q) };
   };
   const inplace = describe(
     (...given: unknown[]): unknown => {
@@ -337,7 +358,7 @@ function addProduct(
         );
       }
       checkStorable(x, shape, a.dtype);
-      const params = scales(x, beta, alpha);
+      const params = scales(x, a, b, beta, alpha);
       const result = prim.forward([x, a, b], params) as Tensor;
       return applyInplace(prim, [x, a, b], params, (target) => copyRaw(target, result), cloneRaw);
     },
@@ -347,7 +368,7 @@ function addProduct(
     text,
     (x: Tensor, a: Tensor, b: Tensor, beta: ScalarLike, alpha: ScalarLike) => {
       check(x, a, b);
-      return apply1(prim, [x, a, b], scales(x, beta, alpha));
+      return apply1(prim, [x, a, b], scales(x, a, b, beta, alpha));
     },
     { inplace },
   ) as AddProduct;
@@ -363,8 +384,8 @@ const addmmPrimitive = primitive<Scales>({
   },
   grads: [
     { vjp: (g, { params }) => scaled(g, params.beta) },
-    { uses: [2], vjp: (g, ctx) => scaled(mm(g, h(ctx.input(2))), ctx.params.alpha) },
-    { uses: [1], vjp: (g, ctx) => scaled(mm(h(ctx.input(1)), g), ctx.params.alpha) },
+    { uses: [2], vjp: (g, ctx) => scaled(leftGrad(g, ctx.input(2), ctx.params.aByColumns), ctx.params.alpha) },
+    { uses: [1], vjp: (g, ctx) => scaled(rightGrad(g, ctx.input(1), ctx.params.bByColumns), ctx.params.alpha) },
   ],
 });
 

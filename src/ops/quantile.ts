@@ -11,7 +11,8 @@ import { Tensor } from "../tensor/tensor.ts";
 import { where } from "./clamp.ts";
 import { gather } from "./gather.ts";
 import { sort } from "./sort.ts";
-import { movedim, type Op, unsqueeze } from "./view.ts";
+import { movedim } from "./permute.ts";
+import { type Op, unsqueeze } from "./view.ts";
 
 /** Without the last dimension; PyTorch squeezes the result in place, which names the node. */
 const dropLast = viewOf<null>({

@@ -12,7 +12,9 @@ import { conj, imag, real, view_as_complex, view_as_real } from "./complex.ts";
 import { E, type Expr } from "../ir/expr.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { cat } from "./join.ts";
-import { expandTo, insertDim, type Op, reshape } from "./view.ts";
+import { expandTo } from "./expand.ts";
+import { insertDim } from "./view.ts";
+import { type Op, reshape } from "./view.ts";
 
 /** One dim, several, or null for all. */
 export type Dims = number | readonly number[] | null;

@@ -12,7 +12,8 @@ import { viewElements } from "../tensor/data.ts";
 import { alias, allocate, Tensor } from "../tensor/tensor.ts";
 import { index_select } from "./gather.ts";
 import { stack } from "./join.ts";
-import { expand, type Op } from "./view.ts";
+import { expand } from "./expand.ts";
+import type { Op } from "./view.ts";
 
 const repeatPrimitive = primitive<readonly number[]>({
   name: "repeat",

@@ -9,7 +9,9 @@ import type { OutOption } from "../dispatch/out.ts";
 import { Signature } from "../dispatch/signature.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { cat } from "./join.ts";
-import { movedim, type Op, reshape, sliceDim, transpose, unsqueeze } from "./view.ts";
+import { movedim, transpose } from "./permute.ts";
+import { sliceDim } from "./slice.ts";
+import { type Op, reshape, unsqueeze } from "./view.ts";
 
 // --- at least so many dims -------------------------------------------------------------------------------------------
 

@@ -11,20 +11,10 @@ import { operator } from "../dispatch/op.ts";
 import { apply, apply1, type Primitive, primitive, untracked } from "../dispatch/primitive.ts";
 import { allocate, type Tensor } from "../tensor/tensor.ts";
 import { chunk, split, split_with_sizes, unbind } from "./split.ts";
-import {
-  aliasOf,
-  as_strided,
-  diagonal,
-  expand,
-  type Op,
-  permute,
-  squeeze,
-  t,
-  transpose,
-  unfold,
-  unsqueeze,
-  view,
-} from "./view.ts";
+import { expand } from "./expand.ts";
+import { permute, t, transpose } from "./permute.ts";
+import { as_strided, diagonal, unfold } from "./slice.ts";
+import { aliasOf, type Op, squeeze, unsqueeze, view } from "./view.ts";
 
 type View = (x: Tensor) => Tensor;
 type Views = (x: Tensor) => Tensor[];

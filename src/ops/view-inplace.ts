@@ -5,7 +5,9 @@ import { checkInplace, markView, requiresGrad } from "../autograd/views.ts";
 import { describe, type OpInfo, type Operator } from "../dispatch/op.ts";
 import { Signature } from "../dispatch/signature.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { as_strided, squeeze, t, transpose, unsqueeze } from "./view.ts";
+import { t, transpose } from "./permute.ts";
+import { as_strided } from "./slice.ts";
+import { squeeze, unsqueeze } from "./view.ts";
 
 /** A method that gives the tensor the geometry, and the history, of a view of itself. */
 function inplaceOf(name: string, view: Operator): InplaceView {

@@ -7,7 +7,8 @@ import { cloneRaw, copyRaw } from "../dispatch/elementwise.ts";
 import { operator } from "../dispatch/op.ts";
 import { apply1, type Primitive, primitive, untracked } from "../dispatch/primitive.ts";
 import { allocate, allocateStrided, type Tensor } from "../tensor/tensor.ts";
-import { as_strided, diagonal, narrow, type Op, select, sliceDim } from "./view.ts";
+import { as_strided, diagonal, narrow, select, sliceDim } from "./slice.ts";
+import type { Op } from "./view.ts";
 
 /** Shows a part of a tensor. */
 type View = (x: Tensor) => Tensor;
