@@ -39,6 +39,7 @@ export {
   shifted_chebyshev_polynomial_v,
   shifted_chebyshev_polynomial_w,
 } from "../ops/polynomials.ts";
+export { logsumexp } from "../ops/reduce.ts";
 export { round } from "../ops/rounding.ts";
 export { log_softmax, softmax } from "../ops/softmax.ts";
 export {
