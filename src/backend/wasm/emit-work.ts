@@ -75,6 +75,9 @@ function costOf(body: readonly Stmt[], seen: Set<Expr>): Cost {
   return cost;
 }
 
+/** What a core does of a vectorised kernel, roughly: from 20, where memory is the limit, to 40. */
+export const operationsPerNanosecond = 25;
+
 /** The number of operations of a parallel loop, as an f64 over the kernel's uniform numbers. */
 export function workOf(loop: Loop): Expr {
   return times(loop.extent, costOf(loop.body, new Set()))[0] as Expr;

@@ -7,7 +7,7 @@
  *   arguments of `run` without the range.
  *
  * Note [Threads]: with the option `threads`, the module of a parallel loop also imports `parallel(buffer addresses..., scalars...,
- * extent)`, which `whole` calls instead of `run` where there is enough to do. The decision is taken in WebAssembly since it
+ * extent, work)`, which `whole` calls instead of `run` where there is enough to do. The decision is taken in WebAssembly since it
  * then costs small tensors one comparison; any wrapper of JavaScript would cost more than the kernel.
  */
 import { lower } from "../../ir/math.ts";
@@ -19,7 +19,7 @@ import { Graph } from "./emit-graph.ts";
 import { pushScalar } from "./emit-scalar.ts";
 import { emitStatements } from "./emit-statements.ts";
 import { prepareStatements } from "./emit-storage.ts";
-import { workOf } from "./emit-work.ts";
+import { operationsPerNanosecond, workOf } from "./emit-work.ts";
 
 export type { EmitOptions } from "./emit-context.ts";
 
@@ -32,10 +32,9 @@ export function parallelLoop(kernel: Kernel): Loop | null {
 }
 
 /**
- * Operations from which threads pay. Measured: a hand-over costs 1 to 2 µs where the other thread is awake, and a core does 20
- * to 40 operations of a vectorised kernel in a nanosecond.
+ * Operations from which threads pay: some 10 µs. Measured: a hand-over costs 1 to 2 µs where the other thread is awake.
  */
-const threadedWork = 200_000;
+const threadedWork = 10_000 * operationsPerNanosecond;
 
 /** The module's bytes. */
 export function emitKernel(kernel: Kernel, options: EmitOptions): Uint8Array {
@@ -46,7 +45,8 @@ export function emitKernel(kernel: Kernel, options: EmitOptions): Uint8Array {
   const scalars = kernel.scalars.map(({ type }) => valType(type));
   const params = [...addresses, ...scalars];
 
-  const share = parallel && options.threads === true ? module.import("parallel", [...params, "i32"], "i32") : null;
+  const share =
+    parallel && options.threads === true ? module.import("parallel", [...params, "i32", "f64"], "i32") : null;
   const run = module.function("run", parallel ? [...params, "i32", "i32"] : params, "i32");
   const graph = new Graph();
   const statements = prepareStatements(kernel, graph, lower);
@@ -65,6 +65,7 @@ export function emitKernel(kernel: Kernel, options: EmitOptions): Uint8Array {
     };
     const whole = module.function("whole", params, "i32");
     const n = whole.local("i32");
+    const work = whole.local("f64");
     pushExtent(whole);
     whole.set(n);
     if (share !== null) {
@@ -74,11 +75,13 @@ export function emitKernel(kernel: Kernel, options: EmitOptions): Uint8Array {
       whole.if(() => {
         const outside = new Context(kernel, graph, whole, options);
         outside.scoped(() => pushScalar(outside, graph.intern(workOf(loop))));
+        whole.tee(work);
         whole.f64(threadedWork);
         whole.op("f64.ge");
         whole.if(() => {
           for (const param of whole.params) whole.get(param);
           whole.get(n);
+          whole.get(work);
           whole.call(share);
           whole.return();
         });

@@ -10,9 +10,8 @@ import type { TaskList } from "./task-list.ts";
 import type { ThreadPool, Unit } from "./threads.ts";
 
 export interface GemmEngine {
-  /** Multiplications from which threads pay, and that a task should have at least. */
-  readonly threadedWork: number;
-  readonly taskWork: number;
+  /** Multiplications that a thread does in a nanosecond. */
+  readonly speed: number;
   /** Tasks for each thread: more of them leave less waiting for a thread that comes late, but pack operands more often. */
   readonly tasksPerThread: number;
   /** Computes a part of C on this thread. */
@@ -30,9 +29,7 @@ export interface WasmEngineOptions extends ModuleOptions {
 
 /** The kernels of gemm.ts. Their driver runs on this thread only; for others it is run with kernels that note their arguments. */
 export class WasmEngine implements GemmEngine {
-  // A multiplication takes 0.04 ns or, in double precision, 0.08.
-  readonly threadedWork = 300_000;
-  readonly taskWork = 150_000;
+  readonly speed = 25;
   readonly tasksPerThread = 4;
   readonly part: GemmPart;
   readonly #memory: WebAssembly.Memory;
@@ -91,8 +88,7 @@ export class WasmEngine implements GemmEngine {
 
 /** A BLAS library that is called from each thread for a part of its own. */
 export class BlasEngine implements GemmEngine {
-  readonly threadedWork = 800_000;
-  readonly taskWork = 400_000;
+  readonly speed = 50;
   readonly tasksPerThread: number;
   readonly part: GemmPart;
   readonly #blas: Blas;

@@ -9,6 +9,9 @@ import type { GemmPart } from "./gemm.ts";
 import type { TaskList } from "./task-list.ts";
 import type { ThreadPool } from "./threads.ts";
 
+/** Nanoseconds from which threads pay, and that a task should have at least. */
+const threadedTime = 12_000;
+const taskTime = 6000;
 /** Whole vectors and tiles of all kernels: cutting elsewhere would only cost time. */
 const columnGrain = 16;
 const rowGrain = 12;
@@ -63,10 +66,11 @@ export class Products {
     return (this.#wasm ??= new WasmEngine(memory, this.#pool, this.#options));
   }
 
-  /** The number of tasks that so much work is worth; less than 2 where threads do not pay. */
+  /** The number of tasks that so many multiplications are worth; less than 2 where threads do not pay. */
   #tasks(engine: GemmEngine, work: number): number {
-    if (work < engine.threadedWork || !this.#pool.parallel) return 1;
-    return Math.min(this.#pool.threads * engine.tasksPerThread, Math.floor(work / engine.taskWork));
+    const time = work / engine.speed;
+    if (time < threadedTime || !this.#pool.wants(time)) return 1;
+    return Math.min(this.#pool.threads * engine.tasksPerThread, Math.floor(time / taskTime));
   }
 
   gemm(p: Gemm): void {
@@ -98,7 +102,7 @@ export class Products {
     const work = first.m * first.n * first.k;
     const tasks = Math.min(this.#tasks(engine, work * products.length), products.length);
     // Few and large ones are better cut each for itself.
-    if (tasks < 2 || (products.length < 2 * threads && work >= engine.threadedWork)) {
+    if (tasks < 2 || (products.length < 2 * threads && work >= threadedTime * engine.speed)) {
       for (const p of products) this.gemm(p);
       return;
     }

@@ -4,6 +4,7 @@
 import type { Kernel } from "../../ir/kernel.ts";
 import type { Program } from "../backend.ts";
 import { emitKernel, type EmitOptions, parallelLoop } from "./emit.ts";
+import { operationsPerNanosecond } from "./emit-work.ts";
 import { hasRelaxedSimd } from "./features.ts";
 import type { ThreadPool, Unit } from "./threads.ts";
 
@@ -24,7 +25,7 @@ interface Exports {
   readonly extent?: Run;
 }
 
-/** Called by a kernel with its arguments and the extent of its loop; see Note [Threads] in emit.ts. */
+/** Called by a kernel with its arguments, the extent of its loop and the number of operations; see Note [Threads] in emit.ts. */
 export type Share = (...args: (number | bigint)[]) => number;
 
 /** The functions of a kernel's module over a memory. */
@@ -69,8 +70,9 @@ const piecesPerThread = 4;
 function shareOver(pool: ThreadPool, bytes: Uint8Array, runRange: Run): Share {
   let unit: Unit | null = null;
   return (...args) => {
+    const work = args.pop() as number;
     const extent = args.pop() as number;
-    if (!pool.parallel) return runRange(...args, 0, extent);
+    if (!pool.wants(work / operationsPerNanosecond)) return runRange(...args, 0, extent);
     unit ??= pool.unit(bytes);
     const pieces = Math.min(extent, pool.threads * piecesPerThread);
     const step = extent / pieces;

@@ -19,6 +19,8 @@ import { startWorker, type WorkerHandle } from "./worker.ts";
 
 /** Milliseconds for which a worker looks for more to do before it sleeps. */
 const workerSpin = 0.1;
+/** Milliseconds after a job within which another one counts as following. */
+const following = 0.2;
 /** Milliseconds for which the caller spins for the last tasks before it sleeps, where it may. */
 const callerSpin = 0.2;
 /** Milliseconds after which workers that make no progress count as lost; no task takes so long. */
@@ -59,6 +61,10 @@ export class ThreadPool {
   readonly #held: Allocation[] = [];
   #units = 0;
   #workers: (WorkerHandle | null)[] = [];
+  /** Nanoseconds that a job lasts for which alone workers are woken; tests want them for less. */
+  worthWaking = 60_000;
+  /** When a job was last considered. */
+  #last = -Infinity;
   #mayWait = true;
   #broken = false;
   #deaths = 0;
@@ -80,9 +86,17 @@ export class ThreadPool {
     Atomics.notify(this.#control, words.limit);
   }
 
-  /** Whether jobs have more than one thread to go to. */
-  get parallel(): boolean {
-    return this.#threads > 1 && !this.#broken;
+  /**
+   * Whether a job that takes so many nanoseconds should go to several threads. Waking a worker costs some microseconds and
+   * takes longer than a short job lasts, so that one alone is not worth it; but where one has come, often many follow.
+   */
+  wants(time: number): boolean {
+    if (this.#threads < 2 || this.#broken) return false;
+    const now = performance.now();
+    const follows = now - this.#last < following;
+    this.#last = now;
+    if (follows || time > this.worthWaking) return true;
+    return this.#control.length > 0 && Atomics.load(this.#control, words.sleepers) < this.#threads - 1;
   }
 
   /** The workers that have been started and not ended; for tests. */

@@ -147,6 +147,8 @@ const start = ({ memory, control, index, spin }) => {
     return true;
   };
 
+  // How long to look for the next job: not long if the last one did not come soon, as this may be all the processor there is.
+  let patience = spin;
   let seen = -1;
   for (;;) {
     const limit = Atomics.load(c, words.limit);
@@ -161,15 +163,18 @@ const start = ({ memory, control, index, spin }) => {
       else if (work()) seen = gate;
       continue;
     }
-    const deadline = performance.now() + spin;
+    const idle = performance.now();
+    let now = idle;
     let turns = 0;
     while (Atomics.load(c, words.gate) === gate) {
-      if ((++turns & 127) !== 0 || performance.now() < deadline) continue;
+      if ((++turns & 127) !== 0 || (now = performance.now()) < idle + patience) continue;
       Atomics.add(c, words.sleepers, 1);
       Atomics.wait(c, words.gate, gate);
       Atomics.sub(c, words.sleepers, 1);
+      now = performance.now();
       break;
     }
+    if ((gate & 1) !== 0) patience = now - idle < spin ? spin : spin / 16;
   }
 };
 const host = typeof process === "object" ? process.getBuiltinModule?.("node:worker_threads") : undefined;
