@@ -3,8 +3,9 @@
  *
  * Note [Ownership of gradients]
  * A gradient that an operator's node has just computed into new memory belongs to the engine alone: it may be added to in
- * place, and a leaf may keep it as its `.grad` without a copy. It is no longer the engine's own once it shares memory with a
- * gradient that came in (`add` hands the same tensor to both inputs), once it is handed out twice, or once a hook has seen it.
+ * place, and a leaf may keep it as its `.grad` without a copy. It stays the engine's own where a node passes it on to one
+ * input (a view of it, as `t` does), but not once it is handed out twice (`add` hands the same tensor to both inputs), or
+ * once a hook has seen it.
  * Seeds are the caller's. Memory of gradients that it owns and that nothing uses any more the engine gives back at once.
  */
 import { TorchError } from "../base/errors.ts";
@@ -121,6 +122,7 @@ class GraphTask {
       state.owned[nr] = owned;
     } else if (state.owned[nr] === true && !modes.grad && before._isContiguous) {
       state.grads[nr] = before.add_(grad);
+      if (owned) giveBack(grad);
     } else {
       state.grads[nr] = before.add(grad);
       state.owned[nr] = true;
@@ -213,7 +215,7 @@ class GraphTask {
         shared = true;
       }
     }
-    const own = shared ? noneOwned : results.map((g, i) => g !== null && isOwn(node, g, i, results, grads));
+    const own = shared ? noneOwned : results.map((g, i) => g !== null && isOwn(node, g, i, results, grads, owned));
     if (!this.options.retainGraph) node._release();
     if (!isLeaf) this.#descend(node, results, own);
     if (!shared && !this.options.createGraph) {
@@ -307,17 +309,23 @@ function retainGrads(hooks: NodeHooks, grads: MaybeTensor[]): boolean {
 
 const noneOwned: readonly boolean[] = [];
 
-/** Whether the memory of a node's result is new: neither a gradient's that came in, nor another result's, nor saved. */
+/**
+ * Whether the memory of a node's result is the engine's own: neither another result's nor saved, and either new or that of a
+ * gradient that came in and was the engine's own.
+ */
 function isOwn(
   node: Node,
   grad: Tensor,
   at: number,
   results: readonly MaybeTensor[],
   incoming: readonly MaybeTensor[],
+  owned: readonly boolean[],
 ): boolean {
   const storage = grad._storage;
   if (!node._gives(storage)) return false;
-  for (let i = 0; i < incoming.length; i++) if (incoming[i]?._storage === storage) return false;
+  for (let i = 0; i < incoming.length; i++) {
+    if (incoming[i]?._storage === storage && owned[i] !== true) return false;
+  }
   for (let i = 0; i < results.length; i++) if (i !== at && results[i]?._storage === storage) return false;
   return true;
 }
