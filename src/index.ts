@@ -16,6 +16,7 @@ export * as linalg from "./linalg.ts";
 export { Tensor } from "./tensor/tensor.ts";
 export { enable_grad, is_grad_enabled, no_grad, set_grad_enabled } from "./autograd/modes.ts";
 export * as autograd from "./torch/autograd.ts";
+export * as fft from "./torch/fft.ts";
 export * as nn from "./nn/index.ts";
 export * as optim from "./optim/index.ts";
 export * as backends from "./torch/backends.ts";
