@@ -4,9 +4,10 @@
  */
 
 import * as torch from "flambeau";
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { coverage } from "./coverage.ts";
 import { recordFloor } from "./floor.ts";
 import { type Kind, type Progress, kinds, replay } from "./replay.ts";
 import { problems, reasons, summary, toSummary } from "./report.ts";
@@ -22,6 +23,7 @@ const usage = `npm run conformance -- --data DIR [options]
   --reasons N     how many of the most frequent reasons to list (default 25 without --only)
   --quiet         no table per name
   --record        raises DIR/floor.json to what passes now
+  --coverage FILE writes a page of what passes and what is missing, as Markdown
   --json          ends with one line of JSON: kind, group, aspect, {passed, failed, missing}`;
 
 /** A test of names against a comma list with wildcards; no list lets all pass. */
@@ -64,6 +66,7 @@ function main(): number {
       quiet: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       record: { type: "boolean", default: false },
+      coverage: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
@@ -90,6 +93,7 @@ function main(): number {
   const focused = values.only !== undefined;
   for (const [kind, tally] of results) report(kind, tally);
   console.log(`${((performance.now() - start) / 1000).toFixed(1)} s`);
+  if (values.coverage !== undefined) writeFileSync(values.coverage, coverage(results));
   if (values.record) recordFloor(join(data, "floor.json"), toSummary(results));
   if (values.json) console.log(JSON.stringify(toSummary(results)));
   return 0;
