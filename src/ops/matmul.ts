@@ -117,12 +117,17 @@ function sameTypes(a: Tensor, b: Tensor): void {
   }
 }
 
-function checkMatrices(a: Tensor, b: Tensor): void {
+function checkMatrices(a: Tensor, b: Tensor, added = false): void {
   if (a.ndim !== 2) throw new TorchError("self must be a matrix");
   if (b.ndim !== 2) throw new TorchError("mat2 must be a matrix");
   if (a.shape[1] !== b.shape[0]) {
     throw new TorchError(
       `mat1 and mat2 shapes cannot be multiplied (${a.shape[0]}x${a.shape[1]} and ${b.shape[0]}x${b.shape[1]})`,
+    );
+  }
+  if (added && a.dtype !== b.dtype) {
+    throw new TorchError(
+      `mat1 and mat2 must have the same dtype, but got ${a.dtype.scalarName} and ${b.dtype.scalarName}`,
     );
   }
   sameTypes(a, b);
@@ -399,7 +404,7 @@ function expandsTo(x: Tensor, shape: readonly number[]): void {
 export const addmm: AddProduct = addProduct("addmm", "Tensor mat1, Tensor mat2", addmmPrimitive, (x, a, b) => {
   if (a.ndim !== 2) throw new TorchError(`mat1 must be a matrix, got ${a.ndim}-D tensor`);
   if (b.ndim !== 2) throw new TorchError(`mat2 must be a matrix, got ${b.ndim}-D tensor`);
-  checkMatrices(a, b);
+  checkMatrices(a, b, true);
   const shape = [a.shape[0] as number, b.shape[1] as number];
   expandsTo(x, shape);
   if (x.dtype !== a.dtype) {

@@ -384,7 +384,7 @@ export class OneCycleLR extends LRScheduler {
     this._schedule_phases = phasesOf(total, start, values["three_phase"] as boolean);
     this._anneal_func_type = anneal;
     this.cycle_momentum = values["cycle_momentum"] as boolean;
-    this.use_beta1 = inBetas;
+    if (this.cycle_momentum) this.use_beta1 = inBetas;
     if (this.cycle_momentum && last === -1) {
       const low = perGroup("base_momentum", optimizer, values["base_momentum"]);
       startMomentum(optimizer, low, perGroup("max_momentum", optimizer, values["max_momentum"]), inBetas);
