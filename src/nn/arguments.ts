@@ -46,6 +46,11 @@ export class Arguments {
     return this.#values.get(name) as T;
   }
 
+  /** The argument as it was given: floats may be marked. */
+  written(name: string): unknown {
+    return this.#written.get(name);
+  }
+
   entries(): Iterable<[string, unknown]> {
     return this.#values;
   }

@@ -10,6 +10,8 @@ export * from "./batch-norm.ts";
 export * from "./layer-norm.ts";
 export * from "./embedding.ts";
 export * from "./loss.ts";
+export { GRU, LSTM, RNN, type RecurrentOptions } from "./recurrent.ts";
+export { type CellOptions, GRUCell, LSTMCell, RNNCell } from "./recurrent-cells.ts";
 export * from "./conv.ts";
 export * from "./pooling.ts";
 export * from "./padding.ts";
