@@ -231,6 +231,38 @@ describe("tasks", () => {
     expect(here).toBeLessThan(2000);
   });
 
+  it("of a module that a worker cannot compile are done by the caller, with a warning", async () => {
+    const backend = new WasmBackend();
+    const warnings: string[] = [];
+    const lonely = new ThreadPool({
+      memory: backend.memory,
+      allocate: (nbytes) => backend.heap.allocScratch(nbytes),
+      scratch: roomsOf(backend),
+      warn: (message) => warnings.push(message),
+    });
+    lonely.threads = 2;
+    const unit = lonely.unit(new Uint8Array([0, 1, 2, 3]));
+    let here = 0;
+    for (let round = 0; round < 50; round++) {
+      lonely.run(
+        unit,
+        10,
+        (list) => {
+          for (let task = 0; task < 10; task++) list.begin();
+        },
+        () => {
+          here++;
+          return busy(0.1);
+        },
+      );
+      // The worker takes some time to start.
+      if (warnings.length === 0) await sleep(20);
+    }
+    expect(here).toBe(500);
+    expect(warnings).toEqual([expect.stringMatching("could not compile a kernel, which goes on with one thread")]);
+    lonely.close();
+  });
+
   it("that never end are given up, and others go on", async () => {
     const module = new ModuleBuilder({ sharedMemory: true });
     const forever = module.function("forever", [], null);

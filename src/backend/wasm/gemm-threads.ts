@@ -2,6 +2,7 @@
  * Matrix products by several threads: a product is cut along its columns or its rows, a batch into runs of products. And the
  * choice between BLAS and WebAssembly.
  */
+import { needStack } from "../../base/stack.ts";
 import { type Blas, findBlas, trialBytes } from "../native/blas.ts";
 import type { Gemm } from "../backend.ts";
 import { BlasEngine, type GemmEngine, WasmEngine, type WasmEngineOptions } from "./gemm-engines.ts";
@@ -46,6 +47,8 @@ export class Products {
   /** The BLAS library in use, which is looked for when first wanted; null if there is none. */
   get blas(): Blas | null {
     if (this.#blas === undefined) {
+      // Where this fails for want of stack it shall not look as if there were no library.
+      needStack(1000);
       this.useBlas(findBlas(this.#options.memory, this.#options.newScratch()(trialBytes)));
     }
     return this.#blas ?? null;

@@ -17,6 +17,7 @@
  * an untouched ArrayBuffer of that size or more, and drops them all at the next collection.
  */
 import { OutOfMemoryError, TorchError } from "../../base/errors.ts";
+import { needStack } from "../../base/stack.ts";
 import type { Allocation, HostMemory, MemoryStats } from "../backend.ts";
 import { type Collector, onCollection, synchronousCollector } from "./collector.ts";
 import { binCount, binOf, type ExtentKind, Extents, kept, large, roundUnits, slab, unit, unitBits } from "./extents.ts";
@@ -42,14 +43,6 @@ class Piece extends Owner implements Allocation {
     super(ptr);
     this.owner = owner ?? this;
   }
-}
-
-/**
- * Throws the engine's RangeError where fewer than `frames` (small) frames are left of the stack: before the tables
- * change, rather than halfway. Programs do catch it, and go on.
- */
-function needStack(frames: number): number {
-  return frames === 0 ? 0 : 1 + needStack(frames - 1);
 }
 
 /** For the allocator by itself, and for a collection. */

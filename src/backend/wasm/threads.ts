@@ -12,6 +12,7 @@
  * does not depend on how a job is cut.
  */
 import { TorchError } from "../../base/errors.ts";
+import { needStack } from "../../base/stack.ts";
 import type { Allocation } from "../backend.ts";
 import { TaskList } from "./task-list.ts";
 import { controlBytes, messageStart, words } from "./worker-source.ts";
@@ -45,11 +46,6 @@ export interface PoolOptions {
   readonly warn?: (message: string) => void;
   /** Milliseconds after which workers that make no progress count as lost. */
   readonly patience?: number;
-}
-
-/** Throws the engine's RangeError where few frames are left of the stack: before a job begins rather than halfway. */
-function needStack(frames: number): number {
-  return frames === 0 ? 0 : 1 + needStack(frames - 1);
 }
 
 export class ThreadPool {
@@ -224,6 +220,8 @@ export class ThreadPool {
     }
     for (let index = 0; index < this.#threads - 1; index++) {
       if (this.#workers[index] != null) continue;
+      // Where this fails for want of stack it shall not look as if there were no threads.
+      needStack(1000);
       const start = { memory: this.#options.memory, control: this.#controlAddress, index, spin: workerSpin };
       const worker = startWorker(start, () => {
         // Ended by somebody else: the next job starts another.
