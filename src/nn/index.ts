@@ -22,4 +22,5 @@ export type { ForwardHook, ForwardPreHook, HookHandle } from "./hooks.ts";
 export { Identity, Linear, type LinearOptions } from "./linear.ts";
 export { Module, type NamedOptions } from "./module.ts";
 export { Buffer, Parameter } from "./parameter.ts";
+export { ParameterDict, ParameterList } from "./parameter-containers.ts";
 export type { LoadResult, StateDict, StateDictLike } from "./state-dict.ts";
