@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import * as torch from "flambeau";
 import { serve } from "./subject.ts";
+import { convolution } from "./workloads/convolution.ts";
 import { elementwise } from "./workloads/elementwise.ts";
 import { matrix } from "./workloads/matrix.ts";
 import { networks } from "./workloads/networks.ts";
@@ -15,4 +16,4 @@ if (threads !== undefined) torch.set_num_threads(Number(threads));
 
 const manifest = createRequire(import.meta.url).resolve("flambeau/package.json");
 const { version } = JSON.parse(readFileSync(manifest, "utf8")) as { version: string };
-await serve(version, [...small, ...elementwise, ...reductions, ...matrix, ...networks, ...transformer]);
+await serve(version, [...small, ...elementwise, ...reductions, ...matrix, ...networks, ...convolution, ...transformer]);
