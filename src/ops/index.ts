@@ -13,6 +13,8 @@ export * from "./create.ts";
 export * from "./cross-entropy.ts";
 export * from "./diagonal.ts";
 export * from "./differences.ts";
+export { cdist, cosine_similarity, dist, pairwise_distance, pdist } from "./distance.ts";
+export { channel_shuffle, pixel_shuffle, pixel_unshuffle } from "./fold.ts";
 export * from "./dropout.ts";
 export * from "./extremes.ts";
 export * from "./flip.ts";

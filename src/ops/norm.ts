@@ -2,7 +2,7 @@
  * Norms of vectors and matrices.
  */
 import { type DType, toReal } from "../base/dtype.ts";
-import { NotImplementedError, TorchError } from "../base/errors.ts";
+import { TorchError } from "../base/errors.ts";
 import { formatShape, numel, wrapDim, wrapDims } from "../base/shape.ts";
 import type { MaybeTensor } from "../autograd/node.ts";
 import { PointwiseRule } from "../dispatch/family/pointwise-rule.ts";
@@ -44,7 +44,8 @@ const normP = new Reduction(
   1,
 );
 
-function normRaw(x: Tensor, { p, dims, keepdim }: NormParams): Tensor {
+/** @internal A norm without autograd. */
+export function normRaw(x: Tensor, { p, dims, keepdim }: NormParams): Tensor {
   const known = norms[String(p)];
   const real = toReal(x.dtype);
   const values = x.dtype.is_complex ? untracked(x).abs() : x;
@@ -109,22 +110,32 @@ export function normGradient(g: Tensor, x: Tensor, norm: Tensor, p: number, dims
   return x.mul(x.abs().pow(p - 2)).mul(scale);
 }
 
-const normPrimitive: Primitive<NormParams> = primitive<NormParams>({
-  name: "linalg_vector_norm",
-  forward: ([x], params) => normRaw(x as Tensor, params),
-  grads: [
-    {
-      uses: [0, "out"],
-      vjp: (g, ctx): MaybeTensor => {
-        const { p, dims, keepdim } = ctx.params;
-        if (p === 0) return null;
-        const x = ctx.input(0);
-        const back = (t: Tensor): Tensor => restore(t, x.shape, dims, keepdim);
-        return normGradient(back(g), x, back(ctx.output()), p, dims);
+const normRule = (name: string, gradName: string): Primitive<NormParams> =>
+  primitive<NormParams>({
+    name,
+    gradName,
+    forward: ([x], params) => normRaw(x as Tensor, params),
+    grads: [
+      {
+        uses: [0, "out"],
+        vjp: (g, ctx): MaybeTensor => {
+          const { p, dims, keepdim } = ctx.params;
+          if (p === 0) return null;
+          const x = ctx.input(0);
+          const back = (t: Tensor): Tensor => restore(t, x.shape, dims, keepdim);
+          return normGradient(back(g), x, back(ctx.output()), p, dims);
+        },
       },
-    },
-  ],
-});
+    ],
+  });
+
+const normPrimitive = normRule("linalg_vector_norm", "LinalgVectorNormBackward0");
+/** The operator that distances call. */
+const plainNorm = normRule("norm", "NormBackward1");
+
+/** @internal The norm over dims as distances compute it. */
+export const normOver = (x: Tensor, p: number, dims: readonly number[], keepdim: boolean): Tensor =>
+  apply1(plainNorm, [x], { p, dims, keepdim });
 
 const numberOf = (value: ScalarLike): number => Number(value instanceof PyFloat ? value.value : value);
 
@@ -198,6 +209,24 @@ export const linalg_vector_norm: Op<
   { method: false },
 );
 
+/** Norms of matrices that are functions of their singular values. */
+function bySingularValues(
+  input: Tensor,
+  p: "nuc" | 2 | -2,
+  dims: readonly [number, number],
+  keepdim: boolean,
+  dtype: DType | null,
+): Tensor {
+  const x = dtype === null ? input : input.to(dtype);
+  const order = [...x.shape.map((_, d) => d).filter((d) => !dims.includes(d)), ...dims];
+  const values = singularValues(x.permute(order));
+  const out = p === "nuc" ? values.sum(-1, keepdim) : p > 0 ? values.amax(-1, keepdim) : values.amin(-1, keepdim);
+  if (!keepdim) return out;
+  const back = new Array<number>(order.length);
+  order.forEach((d, i) => (back[d] = i));
+  return out.unsqueeze(-1).permute(back);
+}
+
 function matrixNorm(
   input: Tensor,
   ord: NormOrder,
@@ -217,9 +246,7 @@ function matrixNorm(
   }
   if (ord === "fro") return vectorNorm("linalg.matrix_norm", input, 2, [first, second], keepdim, dtype);
   const p = ord === "nuc" ? "nuc" : typeof ord === "string" ? ord : numberOf(ord);
-  if (p === "nuc" || p === 2 || p === -2) {
-    throw new NotImplementedError(`linalg.matrix_norm: order '${p}' needs singular values, which are not implemented`);
-  }
+  if (p === "nuc" || p === 2 || p === -2) return bySingularValues(input, p, [first, second], keepdim, dtype);
   const size = typeof p === "number" ? Math.abs(p) : Number.NaN;
   if (size !== 1 && size !== Infinity) {
     throw new TorchError(`linalg.matrix_norm: Order ${p} not supported.`);

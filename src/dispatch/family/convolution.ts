@@ -237,7 +237,8 @@ export function convolveWeightRaw(y: Tensor, x: Tensor, shape: readonly number[]
 
 const sums = new Map<DType, Elementwise>();
 
-function addRaw(target: Tensor, other: Tensor): void {
+/** @internal Adds a tensor of the same shape and dtype to another, element after element. */
+export function addRaw(target: Tensor, other: Tensor): void {
   const { dtype } = target;
   let kernel = sums.get(dtype);
   if (kernel === undefined) {
@@ -254,8 +255,8 @@ function addRaw(target: Tensor, other: Tensor): void {
   kernel.run([target], [target, other], []);
 }
 
-/** All positions of the kernel. */
-function* offsets(kernel: readonly number[]): Generator<number[]> {
+/** @internal All positions of a kernel. */
+export function* kernelOffsets(kernel: readonly number[]): Generator<number[]> {
   const total = numel(kernel);
   for (let i = 0; i < total; i++) {
     const at = new Array<number>(kernel.length);
@@ -279,7 +280,7 @@ function scatterColumns(target: Tensor, columns: Tensor, p: Plan, first: number,
     at.forEach((k, d) => (offset += k * (t._strides[1 + d] as number)));
     return alias(t, shape, [t._strides[0] as number, ...t._strides.slice(1 + p.rank)], offset);
   };
-  for (const at of offsets(p.kernel)) addRaw(pick(seen, at), pick(taken, at));
+  for (const at of kernelOffsets(p.kernel)) addRaw(pick(seen, at), pick(taken, at));
 }
 
 /**
@@ -299,7 +300,7 @@ function turnedWeight(weight: Tensor, groups: number): Tensor {
   const out = allocate([c * groups, perGroup, ...kernel], weight.dtype, weight._backend);
   const [, , ...tk] = out._strides as [number, number, ...number[]];
   const positions = numel(kernel);
-  for (const at of offsets(kernel)) {
+  for (const at of kernelOffsets(kernel)) {
     let from = weight._offset;
     let to = 0;
     at.forEach((k, d) => {
