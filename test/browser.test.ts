@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { rolldown } from "rolldown";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -133,6 +133,8 @@ describe.skipIf(skipped)("in Chromium", () => {
     expect(report.gradient).toEqual([256, 256, 256]);
     expect(report.losses.at(-1)).toBeLessThan(0.1);
     expect(report.accuracy).toBeGreaterThan(0.97);
+    expect(report.wrong).toBe(0);
+    expect(report.threads).toBe(isolated ? availableParallelism() : 1);
     console.log(`at most ${report.megabytes.toFixed(0)} MB were taken while 2000 MB were allocated`);
     expect(report.megabytes).toBeLessThan(1000);
   });

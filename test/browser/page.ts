@@ -13,6 +13,9 @@ export interface Report {
   readonly gradient: readonly number[];
   readonly losses: readonly number[];
   readonly accuracy: number;
+  readonly threads: number;
+  /** Of large products and sums, taken again and again by all threads: the wrong elements. */
+  readonly wrong: number;
   /** The most memory that was taken at once, while 2 GB were allocated in pieces, in megabytes. */
   readonly megabytes: number;
 }
@@ -47,6 +50,19 @@ function train(): Pick<Report, "losses" | "accuracy"> {
   return { losses, accuracy: right.float().mean().item() as number };
 }
 
+/** Work enough for workers, which start while the page goes on. */
+async function share(): Promise<Pick<Report, "threads" | "wrong">> {
+  const a = torch.full([384, 384], 0.5);
+  const b = torch.full([384, 384], 2);
+  let wrong = 0;
+  for (let i = 0; i < 50; i++) {
+    const product = a.mm(b).add(1);
+    wrong += product.ne(385).sum().item() as number;
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  return { threads: torch.get_num_threads(), wrong };
+}
+
 /** Drops 400 tensors of 5 MB, and lets the page breathe now and then. */
 async function allocate(): Promise<Pick<Report, "megabytes">> {
   let most = 0;
@@ -60,7 +76,7 @@ async function allocate(): Promise<Pick<Report, "megabytes">> {
 }
 
 async function report(): Promise<Report> {
-  const results = { ...differentiate(), ...train(), ...(await allocate()) };
+  const results = { ...differentiate(), ...train(), ...(await share()), ...(await allocate()) };
   const shared = globalThis.memories.some(({ buffer }) => !(buffer instanceof ArrayBuffer));
   return { isolated: globalThis.crossOriginIsolated, shared, ...results };
 }
