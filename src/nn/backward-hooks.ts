@@ -3,7 +3,7 @@
  */
 import { apply, primitive } from "../dispatch/primitive.ts";
 import { TorchError } from "../base/errors.ts";
-import { requiresGrad } from "../autograd/views.ts";
+import { markView, requiresGrad } from "../autograd/views.ts";
 import { modes } from "../autograd/modes.ts";
 import { alias, Tensor } from "../tensor/tensor.ts";
 import { type HookHandle, insert } from "./hooks.ts";
@@ -32,8 +32,9 @@ const identity = primitive<Watch>({
   joint: { uses: () => [], vjp: (grads, ctx) => ctx.params([...grads]) },
 });
 
+/** What a hook returned as a list; a tensor is taken for the list of its parts, as in PyTorch. */
 const asList = (result: Tensor | readonly (Tensor | null)[]): Grads =>
-  result instanceof Tensor ? [result] : [...result];
+  result instanceof Tensor ? ([...result.unbind(0)] as Tensor[]) : [...result];
 
 /** Passes the tensors among `values` that require grad through an identity; the others stay. */
 function through(values: readonly unknown[], watch: Watch): { values: unknown[]; watched: boolean } {
@@ -41,6 +42,8 @@ function through(values: readonly unknown[], watch: Watch): { values: unknown[];
   const tensors = at.map((i) => values[i] as Tensor);
   if (!modes.grad || !tensors.some(requiresGrad)) return { values: [...values], watched: false };
   const outs = apply(identity, tensors, watch) as Tensor[];
+  // They share memory with what went in, so that changing them in place would go past the hooks.
+  outs.forEach((t, i) => markView(tensors[i] as Tensor, t, "custom_function"));
   const next = [...values];
   at.forEach((i, k) => (next[i] = outs[k]));
   return { values: next, watched: true };

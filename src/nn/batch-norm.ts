@@ -65,6 +65,10 @@ abstract class ChannelNorm extends Configured {
     this.reset_parameters();
   }
 
+  override get _younger_buffers(): readonly string[] {
+    return ["num_batches_tracked"];
+  }
+
   /** Forgets the running statistics. */
   reset_running_stats(): void {
     if (!this.track_running_stats) return;

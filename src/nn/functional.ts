@@ -19,3 +19,4 @@ export { normalize } from "../ops/norm.ts";
 export { pad } from "../ops/pad.ts";
 export * from "../ops/pool.ts";
 export { log_softmax, softmax, softmin } from "../ops/softmax.ts";
+export { scaled_dot_product_attention } from "../ops/attention.ts";

@@ -18,7 +18,7 @@ export * from "./padding.ts";
 export * from "./dropout.ts";
 export * from "./flatten.ts";
 export { ModuleDict, ModuleList, type NamedModules, Sequential } from "./containers.ts";
-export type { ForwardHook, ForwardPreHook, HookHandle } from "./hooks.ts";
+export type { ForwardHook, ForwardPreHook, HookHandle, HookOptions } from "./hooks.ts";
 export { Identity, Linear, type LinearOptions } from "./linear.ts";
 export { Module, type NamedOptions } from "./module.ts";
 export { Buffer, Parameter } from "./parameter.ts";

@@ -11,7 +11,15 @@ import { ArgumentTypeError, AttributeError, NotImplementedError, TorchError, Val
 import { showAsText } from "../base/inspect.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { BackwardHooks, type FullBackwardHook, type FullBackwardPreHook } from "./backward-hooks.ts";
-import { type ForwardHook, type ForwardPreHook, Hooks, type HookHandle } from "./hooks.ts";
+import {
+  type ForwardHook,
+  type ForwardHookWithKeywords,
+  type ForwardPreHook,
+  type ForwardPreHookWithKeywords,
+  type HookHandle,
+  type HookOptions,
+  Hooks,
+} from "./hooks.ts";
 import { Parameter } from "./parameter.ts";
 import { checkName, type FieldKind, isModule, register, registered, typename } from "./registration.ts";
 import { type LoadResult, loadStateDict, type StateDict, type StateDictLike, stateDict } from "./state-dict.ts";
@@ -343,15 +351,24 @@ export class Module {
     return this._internals.nonPersistent;
   }
 
+  /** @internal Names of buffers that states of old versions lack. */
+  get _younger_buffers(): readonly string[] {
+    return [];
+  }
+
   // --- hooks ---------------------------------------------------------------------------------------------------------
 
   /** Calls `hook(module, args)` before `forward`; what it returns replaces the arguments. */
-  register_forward_pre_hook(hook: ForwardPreHook, options: { prepend?: boolean } = {}): HookHandle {
-    return hooksOf(this).addPre(hook, options.prepend ?? false);
+  register_forward_pre_hook(hook: ForwardPreHook, options?: HookOptions & { with_kwargs?: false }): HookHandle;
+  register_forward_pre_hook(hook: ForwardPreHookWithKeywords, options: HookOptions & { with_kwargs: true }): HookHandle;
+  register_forward_pre_hook(hook: ForwardPreHook | ForwardPreHookWithKeywords, options: HookOptions = {}): HookHandle {
+    return hooksOf(this).addPre(hook, options);
   }
 
   /** Calls `hook(module, args, output)` after `forward`; what it returns replaces the output. */
-  register_forward_hook(hook: ForwardHook, options: { prepend?: boolean; always_call?: boolean } = {}): HookHandle {
+  register_forward_hook(hook: ForwardHook, options?: HookOptions & { with_kwargs?: false }): HookHandle;
+  register_forward_hook(hook: ForwardHookWithKeywords, options: HookOptions & { with_kwargs: true }): HookHandle;
+  register_forward_hook(hook: ForwardHook | ForwardHookWithKeywords, options: HookOptions = {}): HookHandle {
     return hooksOf(this).addPost(hook, options);
   }
 

@@ -75,7 +75,7 @@ export function loadStateDict(module: Module, state: StateDictLike, strict: bool
   const copies: [Slot, Tensor][] = [];
   for (const [key, slot] of targets) {
     if (!given.has(key)) {
-      missing.push(key);
+      if (!slot.module._younger_buffers.includes(slot.field)) missing.push(key);
       continue;
     }
     let value = given.get(key);

@@ -2,13 +2,13 @@
  * `torch.nn.utils`: parameters and gradients as a whole.
  */
 import { no_grad } from "../autograd/modes.ts";
+import { formatRepr } from "../base/decimal.ts";
 import { ArgumentTypeError, TorchError } from "../base/errors.ts";
 import { PyFloat, pythonTypeOf, type ScalarLike } from "../dispatch/signature.ts";
 import { tensor } from "../ops/create.ts";
 import { cat, stack } from "../ops/join.ts";
 import { linalg_vector_norm } from "../ops/norm.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { pythonText } from "./text.ts";
 
 /** One tensor or many. */
 export type Tensors = Tensor | Iterable<Tensor>;
@@ -51,7 +51,7 @@ function totalNorm(tensors: readonly Tensor[], p: number, strict: boolean): Tens
   const total = linalg_vector_norm(stack(norms), p);
   if (strict && !Number.isFinite(Number(total.item()))) {
     throw new TorchError(
-      `The total norm of order ${pythonText(p)} for gradients from \`parameters\` is non-finite, so it cannot be clipped. To disable this error and scale the gradients by the non-finite norm anyway, set \`error_if_nonfinite=False\``,
+      `The total norm of order ${formatRepr(p)} for gradients from \`parameters\` is non-finite, so it cannot be clipped. To disable this error and scale the gradients by the non-finite norm anyway, set \`error_if_nonfinite=False\``,
     );
   }
   return total;

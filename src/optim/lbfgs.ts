@@ -112,6 +112,7 @@ export class LBFGS extends Optimizer<LBFGSGroup> {
     if (closure === undefined) {
       throw new ArgumentTypeError("LBFGS.step() missing 1 required positional argument: 'closure'");
     }
+    this._opt_called = true;
     return no_grad(() => this.#iterate(() => enable_grad(closure)));
   }
 

@@ -85,6 +85,11 @@ export abstract class LRScheduler {
 
   /** Moves on by an epoch, or (deprecated) to a given one. */
   step(epoch?: number | null): void {
+    if (this._step_count === 1 && !this.optimizer._opt_called) {
+      console.warn(
+        "UserWarning: Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0 and later, you should call them in the opposite order: `optimizer.step()` before `lr_scheduler.step()`.  Failure to do this will result in PyTorch skipping the first value of the learning rate schedule. See more details at https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate",
+      );
+    }
     this._step_count++;
     this._update_lr(epoch);
   }

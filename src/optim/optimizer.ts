@@ -47,7 +47,7 @@ export interface StepHookHandle {
 }
 
 /** Called before or after a step. */
-export type StepHook = (optimizer: Optimizer, args: readonly unknown[]) => void;
+export type StepHook = (optimizer: Optimizer, args: readonly unknown[], keywords: object) => void;
 
 /** A function that computes the loss and its gradients anew, and returns the loss. */
 export type Closure = () => Tensor;
@@ -60,6 +60,7 @@ export abstract class Optimizer<G extends ParamGroup = ParamGroup> {
   readonly param_groups: G[] = [];
   /** What is remembered of each parameter. */
   readonly state: Map<Tensor, ParamState> = new Map();
+  /** @internal Whether a step was made; schedulers look at it. */ _opt_called = false;
   readonly #floats: Set<string>;
   readonly #before: StepHook[] = [];
   readonly #after: StepHook[] = [];
@@ -143,12 +144,13 @@ export abstract class Optimizer<G extends ParamGroup = ParamGroup> {
   step(closure: Closure): Tensor;
   step(closure?: Closure): Tensor | null;
   step(closure?: Closure): Tensor | null {
-    for (const hook of [...this.#before]) hook(this, [closure]);
+    this._opt_called = true;
+    for (const hook of [...this.#before]) hook(this, closure === undefined ? [] : [closure], {});
     const loss = closure === undefined ? null : enable_grad(closure);
     no_grad(() => {
       for (const group of this.param_groups) this.update(group);
     });
-    for (const hook of [...this.#after]) hook(this, [closure]);
+    for (const hook of [...this.#after]) hook(this, closure === undefined ? [] : [closure], {});
     return loss;
   }
 
