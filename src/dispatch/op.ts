@@ -11,7 +11,7 @@ import { Storage } from "../tensor/storage.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { contiguousStrides } from "../base/shape.ts";
 import { copyRaw } from "./elementwise.ts";
-import { Signature } from "./signature.ts";
+import { isOptions, Signature } from "./signature.ts";
 
 /** What an operator function knows of itself. */
 export interface OpInfo {
@@ -60,6 +60,8 @@ export function describe<F>(fn: F, signature: Signature, options: OpOptions = {}
   return Object.assign(fn as F & object, { op });
 }
 
+const nothing: Record<string, unknown> = Object.freeze({});
+
 /**
  * An operator from a signature and the function that computes it from the bound arguments. `out=` is added for all.
  */
@@ -74,7 +76,10 @@ export function operator<F>(
   const call = (...args: unknown[]): unknown => {
     // A lone tensor, all else at its default, needs no binding.
     if (defaults !== null && args.length === 1 && args[0] instanceof Tensor) return compute(args[0], ...defaults);
-    const extra: Record<string, unknown> = {};
+    // Only keywords put something into `extra`.
+    let last = args.length - 1;
+    while (last > 0 && args[last] === undefined) last--;
+    const extra: Record<string, unknown> = isOptions(args[last]) ? {} : nothing;
     const bound = signature.bind(args, extra);
     if (extra["out"] === undefined || extra["out"] === null) return compute(...bound);
     const { checkOut } = options;

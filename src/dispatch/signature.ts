@@ -77,9 +77,13 @@ export function isOptions(x: unknown): x is Record<string, unknown> {
   return proto === Object.prototype || proto === null;
 }
 
+/** A value as a parameter sees it, or undefined where it does not fit. */
+type Converter = (value: unknown) => unknown;
+
 export class Signature {
   readonly name: string;
   readonly params: readonly Parameter[];
+  readonly #converters: readonly Converter[];
   readonly text: string;
   readonly #byName: Map<string, number> = new Map();
   readonly #positional: number;
@@ -115,6 +119,7 @@ export class Signature {
       });
     }
     this.params = params;
+    this.#converters = params.map(converterOf);
     this.variadic = variadic;
     const others = params.slice(1);
     this.defaults =
@@ -137,18 +142,18 @@ export class Signature {
     while (n > 0 && args[n - 1] === undefined) n--;
     let options: Record<string, unknown> | null = null;
     if (n > 0 && isOptions(args[n - 1])) options = args[--n] as Record<string, unknown>;
-    const values = new Array<unknown>(this.params.length).fill(undefined);
+    const count = this.params.length;
+    const values: unknown[] = [];
     const v = this.variadic;
     if (v >= 0 && n > v && !Array.isArray(args[v]) && args[v] !== null) {
-      for (let i = 0; i < v; i++) values[i] = args[i];
-      values[v] = args.slice(v, n);
+      for (let i = 0; i < count; i++) values.push(i < v ? args[i] : i === v ? args.slice(v, n) : undefined);
     } else {
       if (n > this.#positional) {
         throw new ArgumentTypeError(
           `${this.name}() takes ${this.#positional} positional argument${this.#positional === 1 ? "" : "s"} but ${n} were given; expected ${this.text}`,
         );
       }
-      for (let i = 0; i < n; i++) values[i] = args[i];
+      for (let i = 0; i < count; i++) values.push(i < n ? args[i] : undefined);
     }
     if (options !== null) {
       for (const key of Object.keys(options)) {
@@ -170,33 +175,51 @@ export class Signature {
         values[at] = value;
       }
     }
-    for (let i = 0; i < values.length; i++) {
-      const p = this.params[i] as Parameter;
-      if (values[i] === undefined) {
-        if (!p.hasDefault && !p.nullable) {
-          throw new ArgumentTypeError(
-            `${this.name}() missing 1 required positional argument: '${p.name}'; expected ${this.text}`,
-          );
-        }
-        values[i] = p.hasDefault ? p.default : null;
-      } else values[i] = this.#convert(p, values[i], i);
+    for (let i = 0; i < count; i++) {
+      const value = values[i];
+      if (value === undefined) values[i] = this.#defaultOf(this.params[i] as Parameter);
+      else {
+        const converted = (this.#converters[i] as Converter)(value);
+        if (converted === undefined) this.#refuse(i, value);
+        values[i] = converted;
+      }
     }
     return values;
   }
 
-  #convert(p: Parameter, value: unknown, position: number): unknown {
-    if (value === null) {
-      if (p.nullable) return null;
-    } else {
-      for (const type of p.type.split("|")) {
-        const converted = convert(type, value);
-        if (converted !== undefined) return converted;
-      }
-    }
+  #defaultOf(p: Parameter): unknown {
+    if (p.hasDefault) return p.default;
+    if (p.nullable) return null;
     throw new ArgumentTypeError(
-      `${this.name}(): argument '${p.name}' (position ${position + 1}) must be ${pythonNames(p.type)}, not ${pythonTypeOf(value)}`,
+      `${this.name}() missing 1 required positional argument: '${p.name}'; expected ${this.text}`,
     );
   }
+
+  #refuse(i: number, value: unknown): never {
+    const p = this.params[i] as Parameter;
+    throw new ArgumentTypeError(
+      `${this.name}(): argument '${p.name}' (position ${i + 1}) must be ${pythonNames(p.type)}, not ${pythonTypeOf(value)}`,
+    );
+  }
+}
+
+function converterOf(p: Parameter): Converter {
+  const { nullable } = p;
+  const [only, ...others] = p.type.split("|").map(converters);
+  const first = only as Converter;
+  if (others.length === 0) {
+    return nullable ? (value) => (value === null ? null : first(value)) : (v) => (v === null ? undefined : first(v));
+  }
+  return (value) => {
+    if (value === null) return nullable ? null : undefined;
+    const converted = first(value);
+    if (converted !== undefined) return converted;
+    for (const other of others) {
+      const result = other(value);
+      if (result !== undefined) return result;
+    }
+    return undefined;
+  };
 }
 
 const isScalar = (x: unknown): x is ScalarLike =>
@@ -206,38 +229,47 @@ const isScalar = (x: unknown): x is ScalarLike =>
   x instanceof PyFloat ||
   x instanceof Complex;
 
-/** The value as a parameter of the given type sees it, or undefined where it does not fit. */
-function convert(type: string, value: unknown): unknown {
+/** What brings a value to a type. */
+function converters(type: string): Converter {
   if (type.endsWith("[]")) {
     const item = type.slice(0, -2);
-    if (item === "int" && typeof value === "number") return [convertInt(value)];
-    if (!Array.isArray(value)) return undefined;
-    const out = value.map((x: unknown) => convert(item, x));
-    return out.includes(undefined) ? undefined : out;
+    const convert = converters(item);
+    return (value) => {
+      if (item === "int" && typeof value === "number") return [convertInt(value)];
+      if (!Array.isArray(value)) return undefined;
+      const out: unknown[] = [];
+      for (let i = 0; i < value.length; i++) {
+        const converted = convert(value[i]);
+        if (converted === undefined) return undefined;
+        out.push(converted);
+      }
+      return out;
+    };
   }
   switch (type) {
     case "any":
-      return value;
+      return (value) => value;
     case "Tensor":
-      return value instanceof Tensor ? value : undefined;
+      return (value) => (value instanceof Tensor ? value : undefined);
     case "Tensor?":
-      return value === null || value instanceof Tensor ? value : undefined;
+      return (value) => (value === null || value instanceof Tensor ? value : undefined);
     case "Scalar":
-      return isScalar(value) ? value : undefined;
+      return (value) => (isScalar(value) ? value : undefined);
     case "int":
-      return convertInt(value);
+      return convertInt;
     case "float":
-      if (value instanceof PyFloat) return value.value;
-      if (value instanceof Tensor && value._numel === 1) return Number(value.item());
-      return typeof value === "number" || typeof value === "bigint" || typeof value === "boolean"
-        ? Number(value)
-        : undefined;
+      return (value) => {
+        if (typeof value === "number") return value;
+        if (value instanceof PyFloat) return value.value;
+        if (value instanceof Tensor && value._numel === 1) return Number(value.item());
+        return typeof value === "bigint" || typeof value === "boolean" ? Number(value) : undefined;
+      };
     case "bool":
-      return typeof value === "boolean" ? value : typeof value === "number" ? value !== 0 : undefined;
+      return (value) => (typeof value === "boolean" ? value : typeof value === "number" ? value !== 0 : undefined);
     case "str":
-      return typeof value === "string" ? value : undefined;
+      return (value) => (typeof value === "string" ? value : undefined);
     case "dtype":
-      return value instanceof DType ? value : undefined;
+      return (value) => (value instanceof DType ? value : undefined);
   }
   throw new Error(`signature: unknown type '${type}'`);
 }
