@@ -14,7 +14,7 @@ import { alias, allocate, type Tensor } from "../tensor/tensor.ts";
 import { log_softmax } from "./softmax.ts";
 import { type LossReduction, reductionOf, type ReductionOptions } from "./loss-reduction.ts";
 import { divNumber } from "./number-forms.ts";
-import type { Op } from "./view.ts";
+import { type Op, view } from "./view.ts";
 
 interface NllParams {
   readonly reduction: LossReduction;
@@ -244,7 +244,9 @@ export const nll_loss: Op<
     const params: NllParams = { reduction, ignoreIndex, shape: x.shape };
     const w = weight === null ? null : castRaw(weight.detach(), x.dtype);
     if (w !== null) weights.set(params, w);
-    return apply1(x.ndim > 2 ? nll2dPrimitive : nllPrimitive, nllInputs(x, target, w), params);
+    const loss = apply1(x.ndim > 2 ? nll2dPrimitive : nllPrimitive, nllInputs(x, target, w), params);
+    // PyTorch computes other numbers of dims as images, and views the result in their shape.
+    return reduction === "none" && x.ndim > 2 && x.ndim !== 4 ? view(loss, loss.shape) : loss;
   },
   { method: false, namespace: false },
 );

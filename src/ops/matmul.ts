@@ -170,12 +170,12 @@ export const mv: Product = operator("mv(Tensor input, Tensor vec)", (a: Tensor, 
   return apply1(mvPrimitive, [a, v], null);
 });
 
-function checkVectors(a: Tensor, b: Tensor, name: string): void {
+function checkVectors(a: Tensor, b: Tensor): void {
   if (a.ndim !== 1 || b.ndim !== 1)
     throw new TorchError(`1D tensors expected, but got ${a.ndim}D and ${b.ndim}D tensors`);
   if (a.dtype !== b.dtype) {
     throw new TorchError(
-      `${name} : expected both vectors to have same dtype, but found ${a.dtype.scalarName} and ${b.dtype.scalarName}`,
+      `dot : expected both vectors to have same dtype, but found ${a.dtype.scalarName} and ${b.dtype.scalarName}`,
     );
   }
   if (a._numel !== b._numel) {
@@ -187,7 +187,7 @@ function checkVectors(a: Tensor, b: Tensor, name: string): void {
 
 /** The scalar product of two vectors. */
 export const dot: Product = operator("dot(Tensor input, Tensor tensor)", (a: Tensor, b: Tensor) => {
-  checkVectors(a, b, "dot");
+  checkVectors(a, b);
   return apply1(dotPrimitive, [a, b], null);
 });
 
@@ -202,7 +202,7 @@ const vdotPrimitive = primitive<null>({
 
 /** The scalar product of two vectors; the first is conjugated if complex. */
 export const vdot: Product = operator("vdot(Tensor input, Tensor other)", (a: Tensor, b: Tensor) => {
-  checkVectors(a, b, "vdot");
+  checkVectors(a, b);
   return apply1(vdotPrimitive, [a, b], null);
 });
 

@@ -8,6 +8,7 @@ import { type OpInfo, operator } from "../dispatch/op.ts";
 import { apply, apply1, primitive, untracked } from "../dispatch/primitive.ts";
 import { Reduction } from "../dispatch/family/reduction.ts";
 import { E, isFloat } from "../ir/expr.ts";
+import { formatTuple } from "../tensor/format.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import {
   mean,
@@ -75,6 +76,13 @@ export type SpreadAndMean<A extends "var" | "std"> = ((
   options?: VarOptions,
 ) => NamedPair<A, "mean">) & { readonly op: OpInfo };
 
+/** Two results with names; PyTorch prints them as a plain tuple. */
+function pairOf<A extends "var" | "std">(kind: A, spread: Tensor, m: Tensor): NamedPair<A, "mean"> {
+  const result = named<NamedPair<A, "mean">>(`${kind}_mean`, { [kind]: spread, mean: m });
+  Object.defineProperty(result, "toString", { value: () => formatTuple([String(spread), String(m)]) });
+  return result;
+}
+
 function pair<A extends "var" | "std">(kind: A): SpreadAndMean<A> {
   const prim = primitive<VarParams>({
     name: `${kind}_mean`,
@@ -116,7 +124,7 @@ function pair<A extends "var" | "std">(kind: A): SpreadAndMean<A> {
         [x],
         varianceParams(`${kind}_mean`, x, dim, unbiased, keepdim, correction),
       ) as Tensor[];
-      return named<NamedPair<A, "mean">>(`${kind}_mean`, { [kind]: spread as Tensor, mean: m as Tensor });
+      return pairOf<A>(kind, spread as Tensor, m as Tensor);
     },
     { method: false },
   );

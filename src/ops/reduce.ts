@@ -137,7 +137,7 @@ export const sum_to_size: Op<(input: Tensor, ...size: (number | readonly number[
     }
     const dims = x.shape.map((_, d) => d).filter((d) => d < lead || (size[d - lead] === 1 && x.shape[d] !== 1));
     if (dims.length === 0) return x;
-    const summed = sumDims(x, { dims, keepdim: true, dtype: x.dtype });
+    const summed = sumDims(x, { dims, keepdim: true, dtype: sumType(x, null) });
     return lead > 0 ? reshape(summed, size) : summed;
   },
   { namespace: false },
