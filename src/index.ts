@@ -17,6 +17,7 @@ export { Tensor } from "./tensor/tensor.ts";
 export { enable_grad, is_grad_enabled, no_grad, set_grad_enabled } from "./autograd/modes.ts";
 export * as autograd from "./torch/autograd.ts";
 export * as fft from "./torch/fft.ts";
+export * as signal from "./torch/signal.ts";
 export * as nn from "./nn/index.ts";
 export * as optim from "./optim/index.ts";
 export * as backends from "./torch/backends.ts";
@@ -62,3 +63,5 @@ export const preserve_format = "torch.preserve_format" as const;
 export const channels_last = "torch.channels_last" as const;
 export const channels_last_3d = "torch.channels_last_3d" as const;
 export const strided = "torch.strided" as const;
+/** The layout of sparse tensors, which do not exist here: operators say so. */
+export const sparse_coo = "torch.sparse_coo" as const;

@@ -2,6 +2,8 @@
  * `torch.linalg`: linear algebra.
  */
 export { linalg_cholesky as cholesky, linalg_cholesky_ex as cholesky_ex } from "./ops/linalg/cholesky.ts";
+export { linalg_cond as cond, linalg_diagonal as diagonal } from "./ops/linalg/condition.ts";
+export { linalg_cross as cross } from "./ops/vector-products.ts";
 export { linalg_det as det, linalg_slogdet as slogdet } from "./ops/linalg/determinant.ts";
 export {
   linalg_eig as eig,

@@ -34,6 +34,8 @@ export * from "./linalg/index.ts";
 export { cross, kron } from "./vector-products.ts";
 export * from "./covariance.ts";
 export { einsum, inner, tensordot } from "./einsum.ts";
+export { istft, stft } from "./stft.ts";
+export { bartlett_window, blackman_window, hamming_window, hann_window, kaiser_window } from "./window.ts";
 export * from "./linear.ts";
 export * from "./logical.ts";
 export * from "./masked.ts";

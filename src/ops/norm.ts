@@ -16,6 +16,7 @@ import { E, type Expr } from "../ir/expr.ts";
 import { allocate, type Tensor } from "../tensor/tensor.ts";
 import { where } from "./clamp.ts";
 import { conj, real } from "./complex.ts";
+import { singularValues } from "./linalg/svd.ts";
 import { type Dims, restore } from "./reduce.ts";
 import type { Op } from "./view.ts";
 

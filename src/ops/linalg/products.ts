@@ -134,11 +134,16 @@ export const linalg_vander: LinalgOp<(x: Tensor, options?: { N?: number | null }
         `linalg.vander supports floating point, complex, and integer tensors, but got ${scalarName}`,
       );
     }
-    const t = x.dtype.category === 0 ? x.to(int64) : x;
-    if (t.ndim < 1) throw new TorchError("linalg.vander: x must have at least one dimension");
+    const numbers = x.dtype.category === 0 ? x.to(int64) : x;
+    const t = numbers.ndim === 0 ? numbers.unsqueeze(-1) : numbers;
     const n = columns ?? (t.shape.at(-1) as number);
     if (n < 1) throw new TorchError(`N must be greater than 1.`);
     const ones = t.new_ones([...t.shape, 1]);
+    if (t.dtype.is_complex) {
+      const columns = [ones];
+      for (let i = 1; i < n; i++) columns.push((columns[i - 1] as Tensor).mul(t.unsqueeze(-1)));
+      return cat(columns, -1);
+    }
     const powers = t
       .unsqueeze(-1)
       .expand([...t.shape, n - 1])

@@ -191,7 +191,9 @@ function again<P>(f: (inputs: Tensor[]) => Tensor, count: number, g: Tensor, ctx
       return saved.detach().requires_grad_(ctx.needs(i));
     });
     const wanted = inputs.filter((_, i) => ctx.needs(i));
-    const found = grad([f(inputs)], wanted, { grad_outputs: [g], allow_unused: true, create_graph: create });
+    const out = f(inputs);
+    if (out._numel === 0 || !requiresGrad(out)) return inputs.map(() => null);
+    const found = grad([out], wanted, { grad_outputs: [g], allow_unused: true, create_graph: create });
     let next = 0;
     return inputs.map((_, i) => (ctx.needs(i) ? (found[next++] ?? null) : null));
   });
@@ -290,7 +292,8 @@ const ormqrPrimitive = primitive<OrmqrParams>({
     vjp: ([g], ctx) => {
       if (g == null) return [null, null, null];
       const { left, transpose } = ctx.params;
-      if (!ctx.needs(0) && !ctx.needs(1)) return [null, null, ormqr(ctx.input(0), ctx.input(1), g, left, !transpose)];
+      if (g._numel === 0 || (!ctx.needs(0) && !ctx.needs(1)))
+        return [null, null, ormqr(ctx.input(0), ctx.input(1), g, left, !transpose)];
       return again((inputs) => reflected(...(inputs as [Tensor, Tensor, Tensor]), left, transpose), 3, g, ctx);
     },
   },

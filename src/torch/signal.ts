@@ -1,0 +1,4 @@
+/**
+ * `torch.signal`: tools for signals.
+ */
+export * as windows from "./windows.ts";
