@@ -3,6 +3,7 @@
  */
 export * from "./functional-activation.ts";
 export * from "./functional-dropout.ts";
+export { multi_head_attention_forward, scaled_dot_product_attention } from "../ops/attention.ts";
 export { batch_norm, instance_norm } from "../ops/batch-norm.ts";
 export { conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d } from "../ops/conv.ts";
 export { cross_entropy, nll_loss } from "../ops/cross-entropy.ts";
@@ -14,9 +15,9 @@ export { group_norm } from "../ops/group-norm.ts";
 export { interpolate, upsample, upsample_bilinear, upsample_nearest } from "../ops/interpolate.ts";
 export { layer_norm, rms_norm } from "../ops/layer-norm.ts";
 export { linear } from "../ops/linear.ts";
+export * from "../ops/loss-composite.ts";
 export * from "../ops/loss.ts";
 export { normalize } from "../ops/norm.ts";
 export { pad } from "../ops/pad.ts";
 export * from "../ops/pool.ts";
 export { log_softmax, softmax, softmin } from "../ops/softmax.ts";
-export { scaled_dot_product_attention } from "../ops/attention.ts";
