@@ -22,9 +22,9 @@ const softmaxRows = new RowsKernel({
   outs: ["element"],
   build: (r) => {
     const top = r.let(r.max((j) => r.at(0, j)));
-    const total = r.sum((j) => E.exp(E.sub(r.at(0, j), top)));
-    const scale = r.let(E.div(E.const(r.type, 1), total));
-    return [(j) => E.mul(E.exp(E.sub(r.at(0, j), top)), scale)];
+    const power = r.keep(0, (j) => E.exp(E.sub(r.at(0, j), top)));
+    const scale = r.let(E.div(E.const(r.type, 1), r.sum(power)));
+    return [(j) => E.mul(power(j), scale)];
   },
 });
 

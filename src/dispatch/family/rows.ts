@@ -33,6 +33,11 @@ export interface RowContext {
   max(f: (j: Expr) => Expr): Expr;
   /** Evaluates once per row. */
   let(value: Expr): Expr;
+  /**
+   * Evaluates once per element: the values wait in an element output, from where they are read again. An output of less than
+   * the precision of computation does not keep them; they are then evaluated where they are used.
+   */
+  keep(output: number, f: (j: Expr) => Expr): (j: Expr) => Expr;
   /** Stops with the status unless the condition holds. */
   guard(cond: Expr, status: Expr): void;
 }
@@ -146,6 +151,21 @@ export class RowsKernel {
         );
         return E.var(kept, id);
       };
+    const kept = new Set<number>();
+    const keep = (output: number, f: (j: Expr) => Expr): ((j: Expr) => Expr) => {
+      const { dtype } = outs[output] as Tensor;
+      if (dtype !== compute || dtype.itemsize < 4) return f;
+      kept.add(output);
+      const loop = loops.next++;
+      const j = E.index(loop);
+      body.push(
+        ...forRuns(() => {
+          const store: Stmt = { kind: "store", buffer: output, index: E.add(start, j), value: f(j) };
+          return [{ kind: "loop", loop, mode: "vector", extent, body: [store] }];
+        }),
+      );
+      return (i) => E.load(type, output, E.add(start, i));
+    };
     const values = d.build({
       type,
       n: E.cast(type, n),
@@ -155,6 +175,7 @@ export class RowsKernel {
       pick: (k, column) => E.cast(type, load(k, column)),
       sum: pass("add"),
       max: pass("max"),
+      keep,
       let: (value) => {
         const id = ids++;
         body.push({ kind: "let", id, value });
@@ -191,7 +212,11 @@ export class RowsKernel {
       name: d.name,
       key: `${d.name}/${key}`,
       buffers: [
-        ...outs.map((t, k) => ({ name: `out${k}`, dtype: t.dtype, access: "write" as const })),
+        ...outs.map((t, k) => ({
+          name: `out${k}`,
+          dtype: t.dtype,
+          access: kept.has(k) ? ("readwrite" as const) : ("write" as const),
+        })),
         ...ins.map((t, k) => ({ name: `in${k}`, dtype: t.dtype, access: "read" as const })),
       ],
       scalars,
