@@ -184,9 +184,10 @@ const binary: Readonly<Record<string, (a: Pair, b: Pair) => Pair>> = { add, sub,
 
 /**
  * The value of a real expression over complex variables. `vars` gives the pair of each variable; constants are real. A condition
- * becomes a real expression of type bool in `re`.
+ * becomes a real expression of type bool in `re`. With `ordered`, comparisons look at the real parts and `abs` is the modulus: for
+ * expressions that choose between forms of one analytic function.
  */
-export function complexValue(e: Expr, vars: (id: number) => Pair, type: Type): Pair {
+export function complexValue(e: Expr, vars: (id: number) => Pair, type: Type, ordered = false): Pair {
   const done = new Map<Expr, Pair>();
   const refuse = (what: string): never => {
     throw new NotComplexError(`${what} has no complex meaning`);
@@ -200,7 +201,9 @@ export function complexValue(e: Expr, vars: (id: number) => Pair, type: Type): P
         return x.op === "eq" ? same : E.not(same);
       }
       if (x.op === "and" || x.op === "or" || x.op === "xor") return E[x.op](condition(x.a), condition(x.b));
-      // Conditions on constants alone, such as on a number that an operator takes.
+      if (ordered && (x.op === "lt" || x.op === "le" || x.op === "gt" || x.op === "ge")) {
+        return E[x.op](go(x.a).re, go(x.b).re);
+      }
       return refuse(x.op);
     }
     if (x.kind === "unary" && x.op === "not") return E.not(condition(x.a));
@@ -218,6 +221,7 @@ export function complexValue(e: Expr, vars: (id: number) => Pair, type: Type): P
       case "var":
         return vars(x.id);
       case "unary":
+        if (ordered && x.op === "abs") return pair(modulus(go(x.a)));
         return (unary[x.op] ?? refuse(x.op))(go(x.a));
       case "binary":
         return (binary[x.op] ?? refuse(x.op))(go(x.a), go(x.b));

@@ -318,6 +318,7 @@ export const lerp: ((input: Tensor, end: Tensor, weight: Tensor | ScalarLike, op
   },
   {
     grad: (g, _, x, y, w) => [E.mul(g, E.sub(1, w as Expr)), E.mul(g, w as Expr), E.mul(g, E.sub(y, x))],
+    complexOrder: true,
     gradName: ([, , number]) => (number === true ? "LerpBackward0" : "LerpBackward1"),
     preciseNumbers: true,
     checkArguments: ([x, y, w]) => {

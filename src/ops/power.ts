@@ -56,6 +56,7 @@ const general = pointwise<BinaryOperator>(
       base === true ? "PowBackward2" : exponent === true ? "PowBackward0" : "PowBackward1",
     grad: (g, r, x, y) => [baseGradient(g, x, y), exponentGradient(g, r, x, y)],
     check: notBool("pow"),
+    complexOrder: true,
     checkValues: ([, exponent], compute) => checkNumbersFit([exponent as object], compute),
     preciseNumbers: true,
   },

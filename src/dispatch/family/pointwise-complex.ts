@@ -38,6 +38,7 @@ interface Rule {
   readonly name: string;
   readonly nTensors: number;
   readonly nScalars: number;
+  readonly options: { readonly complexOrder?: boolean };
 }
 
 /** The kernel of a rule's expression for complex computation. Throws where the expression has no complex meaning. */
@@ -62,7 +63,7 @@ export function complexKernel(
     });
     for (let i = 0; i < rule.nScalars; i++) pairs.push({ re: params[2 * i] as Expr, im: params[2 * i + 1] as Expr });
     const expr = build(vars(0, rule.nTensors), vars(rule.nTensors, rule.nScalars));
-    const value = complexValue(expr, (id) => pairs[id] as Pair, type);
+    const value = complexValue(expr, (id) => pairs[id] as Pair, type, rule.options.complexOrder);
     const z = conjugations.out ? conjugate(value) : value;
     return out.is_complex ? [castExpr(z.re, out), castExpr(z.im, out)] : [castExpr(z.re, out)];
   };

@@ -54,6 +54,8 @@ export interface PointwiseOptions {
   readonly checkValues?: (operands: readonly (Tensor | Scalar)[], compute: DType) => void;
   /** The operator for complex operands, where it is not the analytic continuation of the expression. */
   readonly complex?: (...args: Tensor[]) => Tensor;
+  /** Whether comparisons of complex operands look at their real parts, and `abs` is the modulus; else they have no meaning. */
+  readonly complexOrder?: boolean;
   /** Whether numbers keep their precision beside tensors of a 16-bit floating type, as in PyTorch's basic arithmetic. */
   readonly preciseNumbers?: boolean;
 }
@@ -421,7 +423,7 @@ export class PointwiseRule implements Recordable<PointwiseParams> {
       1 + grad.tensors.length + (grad.result ? 1 : 0),
       this.nScalars,
       build,
-      { preciseNumbers: this.options.preciseNumbers ?? false },
+      { preciseNumbers: this.options.preciseNumbers ?? false, complexOrder: this.options.complexOrder ?? false },
       null,
       null,
       this.#operandNumbers,
