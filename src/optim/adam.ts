@@ -63,7 +63,7 @@ function updateOf(key: number): FusedUpdate {
   const on = (bit: number): boolean => (key & bit) !== 0;
   const amsgrad = on(bits.amsgrad);
   return new FusedUpdate("adam", `adam:${key}`, amsgrad ? 4 : 3, amsgrad ? 5 : 4, 7, (tensors, numbers) => {
-    const [decay, fresh1, beta2, fresh2, root, eps, step] = numbers as [Expr, Expr, Expr, Expr, Expr, Expr, Expr];
+    const [decay, fresh1, beta2, fresh2, correction, eps, step] = numbers as [Expr, Expr, Expr, Expr, Expr, Expr, Expr];
     const mean = tensors[1] as Expr;
     const square = tensors[2] as Expr;
     const before = tensors[0] as Expr;
@@ -74,7 +74,7 @@ function updateOf(key: number): FusedUpdate {
     const nextMean = interpolate(mean, g, fresh1, on(bits.mostlyNew) ? "to" : "from");
     const nextSquare = averageSquare(square, g, beta2, fresh2);
     const largest = amsgrad ? E.max(tensors[3] as Expr, nextSquare) : nextSquare;
-    const next = addQuotient(p, nextMean, E.add(E.div(E.sqrt(largest), root), eps), step);
+    const next = addQuotient(p, nextMean, E.add(E.mul(E.sqrt(largest), correction), eps), step);
     return amsgrad ? [next, nextMean, nextSquare, largest] : [next, nextMean, nextSquare];
   });
 }
@@ -142,11 +142,12 @@ export class Adam extends Optimizer<AdamGroup> {
         this.state.set(p, state);
       }
       const step = countStep(state);
-      const root = Math.sqrt(1 - beta2 ** step);
+      // A factor rather than a divisor: divisions are what limits the kernel.
+      const correction = 1 / Math.sqrt(1 - beta2 ** step);
       const size = -lr / (1 - beta1 ** step);
       const averages = [state["exp_avg"], state["exp_avg_sq"]] as Tensor[];
       if (amsgrad) averages.push(state["max_exp_avg_sq"] as Tensor);
-      update.run([p, ...averages, g], [shrink, 1 - beta1, beta2, 1 - beta2, root, eps, size]);
+      update.run([p, ...averages, g], [shrink, 1 - beta1, beta2, 1 - beta2, correction, eps, size]);
     }
   }
 }
