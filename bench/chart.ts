@@ -20,7 +20,7 @@ export function chart(results: Results): string {
     if (own === undefined) return [];
     const bars = subjects.flatMap((subject) => {
       const figures = measured(results, workload, subject);
-      return figures === undefined ? [] : [{ subject, us: figures.median, ratio: figures.median / own.median }];
+      return figures === undefined ? [] : [{ subject, us: figures.best, ratio: figures.best / own.best }];
     });
     return [{ workload, bars }];
   });

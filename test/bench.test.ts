@@ -18,10 +18,10 @@ const results: Results = {
   subjects: { flambeau: "0.1.0", other: "1.0" },
   workloads: {
     add_small: {
-      flambeau: { median: 0.25, mean: 0.3, rounds: [0.25] },
-      other: { median: 1, mean: 1, rounds: [1] },
+      flambeau: { best: 0.25, median: 0.26, mean: 0.3, rounds: [0.25] },
+      other: { best: 1, median: 1, mean: 1, rounds: [1] },
     },
-    mm_64: { flambeau: { median: 1500, mean: 1600, rounds: [1500] }, other: { missing: "no such thing" } },
+    mm_64: { flambeau: { best: 1500, median: 1500, mean: 1600, rounds: [1500] }, other: { missing: "no such thing" } },
   },
 };
 
@@ -103,8 +103,8 @@ describe("the program", () => {
       const figures = workloads[name]?.["flambeau"];
       if (figures === undefined || "missing" in figures) throw new Error(`${name} was not measured`);
       expect(figures.rounds).toHaveLength(5);
-      // Other tests run beside this one: the best round is the least disturbed.
-      return Math.min(...figures.rounds);
+      expect(figures.best).toBe(Math.min(...figures.rounds));
+      return figures.best;
     };
     console.log(`add_small ${duration(best("add_small"))}, chain_small ${duration(best("chain_small"))}`);
     expect(best("add_small")).toBeLessThan(1);
