@@ -1,12 +1,15 @@
 /**
  * Attention.
  */
-import { bool } from "../base/dtype.ts";
+import { bool, float32 } from "../base/dtype.ts";
 import { TorchError, ValueError } from "../base/errors.ts";
 import { formatShape } from "../base/shape.ts";
 import { operator } from "../dispatch/op.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { pyfloat } from "../dispatch/signature.ts";
 import { dropout } from "./dropout.ts";
+import { fitsFlash, flashAttention } from "./flash-attention.ts";
+import { _safe_softmax } from "./internal.ts";
 import { cat } from "./join.ts";
 import { linear } from "./linear.ts";
 import { softmax } from "./softmax.ts";
@@ -32,32 +35,43 @@ function additive(mask: Tensor, like: Tensor): Tensor {
   return like.new_zeros(mask.shape).masked_fill(mask.logical_not(), Number.NEGATIVE_INFINITY);
 }
 
-/** Softmax over the last dim, 0 in rows that see nothing. */
-function safeSoftmax(scores: Tensor): Tensor {
-  const blind = scores.detach().eq(Number.NEGATIVE_INFINITY).all(-1, true);
-  return softmax(scores, -1).masked_fill(blind, 0);
-}
-
 /** Heads of key and value, repeated for the heads of the query that share them. */
-function shared(x: Tensor, heads: number): Tensor {
-  const own = x.shape.at(-3) as number;
+function shared(query: Tensor, x: Tensor): Tensor {
+  const [heads, own] = [query.shape.at(-3), x.shape.at(-3)];
+  if (heads === undefined || own === undefined || heads % own !== 0) {
+    throw new TorchError("Number of heads in key and value must divide the number of heads in query");
+  }
   return own === heads ? x : x.repeat_interleave(heads / own, -3);
 }
 
-function checkAttention(query: Tensor, key: Tensor, value: Tensor): void {
-  if (query.ndim < 2 || key.ndim < 2 || value.ndim < 2) {
-    throw new TorchError(
-      `scaled_dot_product_attention: Expected query, key, and value to all be  at least 2 dimensional, but got Query dim: ${query.ndim}, Key dim: ${key.ndim} and Value dim: ${value.ndim} instead.`,
-    );
-  }
+const cNames: Readonly<Record<string, string>> = {
+  float32: "float",
+  float64: "double",
+  float16: "c10::Half",
+  bfloat16: "c10::BFloat16",
+  int64: "int64_t",
+};
+const cName = (t: Tensor): string => cNames[t.dtype.name] ?? t.dtype.name;
+
+function checkAttention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | null): void {
   if (query.dtype !== key.dtype || query.dtype !== value.dtype) {
     throw new TorchError(
-      `Expected query, key, and value to have the same dtype, but got query.dtype: ${query.dtype.scalarName} key.dtype: ${key.dtype.scalarName} and value.dtype: ${value.dtype.scalarName} instead.`,
+      `Expected query, key, and value to have the same dtype, but got query.dtype: ${cName(query)} key.dtype: ${cName(key)} and value.dtype: ${cName(value)} instead.`,
+    );
+  }
+  if (query.ndim < 2 || key.ndim < 2 || value.ndim < 2) {
+    throw new TorchError(
+      `Expected query, key, and value to all be  at least 2 dimensional, but got query.dim: ${query.ndim} key.dim: ${key.ndim} and value.dim: ${value.ndim} instead.`,
+    );
+  }
+  if (mask !== null && mask.dtype !== bool && mask.dtype !== float32 && mask.dtype !== query.dtype) {
+    throw new TorchError(
+      `Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: ${cName(mask)} and  query.dtype: ${cName(query)} instead.`,
     );
   }
 }
 
-/** What {@link scaled_dot_product_attention} computes: the result, and the weights of the values. */
+/** What {@link scaled_dot_product_attention} computes. */
 function attend(
   query: Tensor,
   key: Tensor,
@@ -67,21 +81,25 @@ function attend(
   causal: boolean,
   scale: number | null,
 ): Tensor {
-  const depth = query.shape.at(-1) as number;
+  const factor = scale ?? 1 / Math.sqrt(query.shape.at(-1) as number);
+  const added = mask === null ? null : additive(mask, query);
+  if (dropoutP === 0 && fitsFlash(query, key, value, added)) {
+    return flashAttention(query, key, value, added, factor, causal);
+  }
+  const wide = (t: Tensor): Tensor => (t.dtype.itemsize === 2 ? t.float() : t);
   // The root of the scale on each side keeps the products small.
-  const root = Math.sqrt(scale ?? 1 / Math.sqrt(depth));
-  const negative = scale !== null && scale < 0;
-  const q = query.mul(negative ? -Math.sqrt(-(scale as number)) : root);
-  const k = key.transpose(-2, -1).mul(negative ? Math.sqrt(-(scale as number)) : root);
+  const root = Math.sqrt(Math.abs(factor));
+  const q = wide(query).mul(pyfloat(factor < 0 ? -root : root));
+  const k = wide(key).transpose(-2, -1).mul(pyfloat(root));
   let scores = q.matmul(k);
   if (causal) {
     const [l, s] = [query.shape.at(-2), key.shape.at(-2)] as [number, number];
-    const allowed = query.new_ones([l, s], { dtype: bool }).tril();
-    scores = scores.add(additive(allowed, query));
-  } else if (mask !== null) scores = scores.add(additive(mask, query));
-  let weights = mask === null ? softmax(scores, -1) : safeSoftmax(scores);
+    scores = scores.add(additive(query.new_ones([l, s], { dtype: bool }).tril(), q));
+  } else if (added !== null) scores = scores.add(added);
+  // Rows that see nothing are 0.
+  let weights = _safe_softmax(scores, -1);
   if (dropoutP > 0) weights = dropout(weights, dropoutP, true);
-  return weights.matmul(value);
+  return weights.matmul(wide(value)).to(query.dtype);
 }
 
 /**
@@ -113,12 +131,11 @@ export const scaled_dot_product_attention: Op<
     scale: number | null,
     grouped: boolean,
   ) => {
-    checkAttention(query, key, value);
+    checkAttention(query, key, value, mask);
     if (causal && mask !== null) {
       throw new TorchError("_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True");
     }
-    const heads = query.ndim >= 3 ? (query.shape.at(-3) as number) : 1;
-    const [k, v] = grouped ? [shared(key, heads), shared(value, heads)] : [key, value];
+    const [k, v] = grouped ? [shared(query, key), shared(query, value)] : [key, value];
     return attend(query, k, v, mask, dropoutP, causal, scale);
   },
   { method: false, namespace: false },
