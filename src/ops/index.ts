@@ -17,6 +17,7 @@ export { cdist, cosine_similarity, dist, pairwise_distance, pdist } from "./dist
 export { channel_shuffle, pixel_shuffle, pixel_unshuffle } from "./fold.ts";
 export * from "./dropout.ts";
 export * from "./extremes.ts";
+export * from "./facts.ts";
 export * from "./flip.ts";
 export * from "./float-parts.ts";
 export * from "./functions.ts";
