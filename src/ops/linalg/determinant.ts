@@ -2,12 +2,11 @@
  * Determinants.
  */
 import { modes } from "../../autograd/modes.ts";
-import { complex128, float64 } from "../../base/dtype.ts";
 import { named } from "../../dispatch/named.ts";
 import { operator } from "../../dispatch/op.ts";
 import { apply, primitive } from "../../dispatch/primitive.ts";
-import { viewElements } from "../../tensor/data.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
+import { where } from "../clamp.ts";
 import { fromVectors, leadOf, realOf } from "./batch.ts";
 import type { LuResult } from "./dense/lu.ts";
 import { at, type Matrix, modulus, negated, one, type Parts, scaled, times } from "./dense/matrix.ts";
@@ -33,16 +32,6 @@ function determinant(lu: Matrix, { pivots }: LuResult): Parts {
 }
 
 const single = (values: Parts[], of: (z: Parts) => number): Float64Array[] => values.map((z) => Float64Array.of(of(z)));
-
-const isZero = (t: Tensor): boolean => {
-  const dtype = t.dtype.is_complex ? complex128 : float64;
-  const values = viewElements(t.detach().to(dtype).contiguous()) as Float64Array;
-  const width = t.dtype.is_complex ? 2 : 1;
-  for (let i = 0; i < values.length; i += width) {
-    if (values[i] === 0 && (width === 1 || values[i + 1] === 0)) return true;
-  }
-  return false;
-};
 
 /** The adjugate of A, conjugated and transposed, times a number: the gradient of the determinant also of singular matrices. */
 function adjugateGradient(a: Tensor, g: Tensor): Tensor {
@@ -91,16 +80,19 @@ const detPrimitive = primitive<null>({
           .unsqueeze(-1)
           .expand([...leadOf(a), n])
           .diag_embed();
-        if (!modes.grad) {
-          // A zero pivot moves by a rounding error: the gradient is continuous.
-          const lu = ctx.output(1);
-          const pivots = lu.diagonal(0, -2, -1);
-          const eps = Number.EPSILON * (realOf(a) === float64 ? 1 : 2 ** 29);
-          const nudged = lu.add(pivots.eq(0).to(lu.dtype).mul(eps).diag_embed());
-          return luSolve(nudged, ctx.output(2), diagonal, { left: true, adjoint: true });
-        }
-        if (isZero(det)) return adjugateGradient(a, g);
-        return solveOf(a.mH, diagonal, { left: true, vector: false })[0];
+        const singular = det.detach().eq(0);
+        const many = singular.sum().item();
+        if (many === det._numel && many > 0) return adjugateGradient(a, g);
+        const solve = (x: Tensor, right: Tensor): Tensor =>
+          modes.grad || many > 0
+            ? solveOf(x.mH, right, { left: true, vector: false })[0]
+            : luSolve(ctx.output(1), ctx.output(2), right, { left: true, adjoint: true });
+        if (many === 0) return solve(a, diagonal);
+        // Each formula sees harmless matrices in place of those that the other is for.
+        const mask = singular.unsqueeze(-1).unsqueeze(-1);
+        const harmless = a.new_tensor(Array.from({ length: n }, (_, k) => k + 1)).diag_embed();
+        const regular = solve(where(mask, harmless, a), diagonal);
+        return where(mask, adjugateGradient(where(mask, a, harmless), g), regular);
       },
     },
   ],
@@ -210,6 +202,5 @@ export const logdet: Unary = operator("logdet(Tensor input)", (a: Tensor) => {
   checkFloating(a, "logdet", false);
   const [sign, log] = signAndLog(a);
   if (a.dtype.is_complex) return sign.log().add(log);
-  const where = log.where.bind(log) as unknown as (condition: Tensor, other: unknown) => Tensor;
-  return where(sign.ne(-1), NaN);
+  return where(sign.eq(-1), NaN, log);
 });
