@@ -10,6 +10,17 @@ export * from "./batch-norm.ts";
 export * from "./layer-norm.ts";
 export * from "./embedding.ts";
 export * from "./loss.ts";
+export * from "./loss-distance.ts";
+export * from "./image.ts";
+export { type AttentionInputs, MultiheadAttention, type MultiheadAttentionOptions } from "./attention.ts";
+export * from "./transformer.ts";
+export {
+  type DecoderInputs,
+  type EncoderInputs,
+  TransformerDecoderLayer,
+  TransformerEncoderLayer,
+  type TransformerLayerOptions,
+} from "./transformer-layers.ts";
 export { GRU, LSTM, RNN, type RecurrentOptions } from "./recurrent.ts";
 export { type CellOptions, GRUCell, LSTMCell, RNNCell } from "./recurrent-cells.ts";
 export * from "./conv.ts";
