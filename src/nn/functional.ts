@@ -8,6 +8,7 @@ export { batch_norm, instance_norm } from "../ops/batch-norm.ts";
 export { conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d } from "../ops/conv.ts";
 export { cross_entropy, nll_loss } from "../ops/cross-entropy.ts";
 export { cosine_similarity, pairwise_distance, pdist } from "../ops/distance.ts";
+export { ctc_loss } from "../ops/ctc-loss.ts";
 export { embedding_bag } from "../ops/embedding-bag.ts";
 export { embedding, one_hot } from "../ops/embedding.ts";
 export { channel_shuffle, fold, pixel_shuffle, pixel_unshuffle, unfold } from "../ops/fold.ts";

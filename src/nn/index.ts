@@ -9,7 +9,14 @@ export * from "./softmax.ts";
 export * from "./batch-norm.ts";
 export * from "./layer-norm.ts";
 export * from "./embedding.ts";
+export * from "./ctc-loss.ts";
 export * from "./loss.ts";
+export * from "./lazy.ts";
+export {
+  AdaptiveLogSoftmaxWithLoss,
+  type AdaptiveLogSoftmaxOptions,
+  type AdaptiveSoftmaxResult,
+} from "./adaptive-softmax.ts";
 export * from "./loss-distance.ts";
 export * from "./image.ts";
 export { type AttentionInputs, MultiheadAttention, type MultiheadAttentionOptions } from "./attention.ts";
