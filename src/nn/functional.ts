@@ -7,7 +7,6 @@ export { multi_head_attention_forward, scaled_dot_product_attention } from "../o
 export { batch_norm, instance_norm } from "../ops/batch-norm.ts";
 export { conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d } from "../ops/conv.ts";
 export { cross_entropy, nll_loss } from "../ops/cross-entropy.ts";
-export { ctc_loss } from "../ops/ctc.ts";
 export { cosine_similarity, pairwise_distance, pdist } from "../ops/distance.ts";
 export { ctc_loss } from "../ops/ctc-loss.ts";
 export { embedding_bag } from "../ops/embedding-bag.ts";
