@@ -120,14 +120,18 @@ export class Elementwise {
     const rank = sizes.length;
     const inner = strides.map((s) => s[rank - 1] as number);
     const classes = inner.map((s): Class => (s === 1 ? "c" : s === 0 ? "s" : "n"));
-    const key = rank + classes.join("");
+    const across = crossingDim(sizes, strides);
+    const key = rank + classes.join("") + (across < 0 ? "" : across);
     let program = this.#programs.get(key);
     if (program === undefined) {
-      program = (outs[0] as Tensor)._backend.compile(buildKernel(this.spec, rank, classes));
+      program = (outs[0] as Tensor)._backend.compile(buildKernel(this.spec, rank, classes, across));
       this.#programs.set(key, program);
     }
     const args: (number | bigint)[] = all.map((t) => t._ptr);
     if (rank === 1) args.push(Math.ceil((sizes[0] as number) / block));
+    if (across >= 0) {
+      args.push(Math.ceil((sizes[across] as number) / tile), Math.ceil((sizes[rank - 1] as number) / tile));
+    }
     args.push(...sizes);
     for (let k = 0; k < all.length; k++) {
       const s = strides[k] as number[];
@@ -137,6 +141,27 @@ export class Elementwise {
     for (let i = 0; i < scalars.length; i++) args.push(scalars[i] as number | bigint);
     program.run(...args);
   }
+}
+
+/** Elements along each side of a tile: see {@link crossingDim}. */
+const tile = 16;
+
+/**
+ * Where an operand of some size lies across the others, as a transposed one does, the loops go by tiles, so that each of its
+ * cache lines is read once. Returns the dim in which such an operand is consecutive, or -1 if there is none.
+ */
+function crossingDim(sizes: readonly number[], strides: readonly (readonly number[])[]): number {
+  const last = sizes.length - 1;
+  if (last < 1 || (sizes[last] as number) < 2 * tile) return -1;
+  for (const s of strides) {
+    if (Math.abs(s[last] as number) < tile) continue;
+    for (let d = 0; d < last; d++) {
+      if (s[d] === 1 && (sizes[d] as number) >= 2 * tile && (sizes[d] as number) * (sizes[last] as number) >= 16384) {
+        return d;
+      }
+    }
+  }
+  return -1;
 }
 
 /** Whether every element is the same place in memory: one element, or one expanded. */
@@ -242,7 +267,7 @@ export function allocateLike(shape: Shape, dtype: DType, ins: readonly Tensor[])
     : allocateStrided(shape, strides, dtype, backend);
 }
 
-function buildKernel(spec: ElementwiseSpec, rank: number, classes: readonly Class[]): Kernel {
+function buildKernel(spec: ElementwiseSpec, rank: number, classes: readonly Class[], across = -1): Kernel {
   const nOut = spec.outs.length;
   const dtypes = [...spec.outs, ...spec.ins];
   const scalars: Uniform[] = [];
@@ -251,6 +276,7 @@ function buildKernel(spec: ElementwiseSpec, rank: number, classes: readonly Clas
     return E.scalar(type, scalars.length - 1);
   };
   const blocks = rank === 1 ? uniform("blocks", "i32") : null;
+  const tiles = across < 0 ? null : [uniform("tiles0", "i32"), uniform("tiles1", "i32")];
   const sizes = Array.from({ length: rank }, (_, d) => uniform(`size${d}`, "i32"));
   const strides = dtypes.map((_, k) =>
     Array.from({ length: rank }, (__, d): Expr | null => {
@@ -261,11 +287,16 @@ function buildKernel(spec: ElementwiseSpec, rank: number, classes: readonly Clas
   const params = spec.scalars.map((type, i) => uniform(`p${i}`, type));
   const last = rank - 1;
   const innermost: Expr = blocks === null ? E.index(last) : E.add(E.mul(E.index(rank), block), E.index(last));
+  // With tiles, the loops after the dims count them.
+  const tileLoop = (d: number): number => rank + (d === last ? 1 : 0);
+  const isTiled = (d: number): boolean => tiles !== null && (d === across || d === last);
+  const indexOf = (d: number): Expr =>
+    isTiled(d) ? E.add(E.mul(E.index(tileLoop(d)), tile), E.index(d)) : d === last ? innermost : E.index(d);
   const address = (k: number): Expr => {
     let at: Expr | null = null;
     for (let d = 0; d < rank; d++) {
       const s = (strides[k] as (Expr | null)[])[d] as Expr | null;
-      const i = d === last ? innermost : E.index(d);
+      const i = indexOf(d);
       if (d === last && classes[k] === "s") continue;
       const term = s === null ? i : E.mul(i, s);
       at = at === null ? term : E.add(at, term);
@@ -294,6 +325,18 @@ function buildKernel(spec: ElementwiseSpec, rank: number, classes: readonly Clas
     const rest = E.sub(size, E.mul(E.index(rank), block));
     body = [{ kind: "loop", loop: last, mode: "vector", extent: E.min(rest, block), body }];
     body = [{ kind: "loop", loop: rank, mode: "parallel", extent: blocks, body }];
+  } else if (tiles !== null) {
+    const inTile = (d: number): Expr => {
+      const rest = E.sub(sizes[d] as Expr, E.mul(E.index(tileLoop(d)), tile));
+      return E.min(rest, tile);
+    };
+    body = [{ kind: "loop", loop: last, mode: "vector", extent: inTile(last), body }];
+    body = [{ kind: "loop", loop: across, mode: "serial", extent: inTile(across), body }];
+    body = [{ kind: "loop", loop: tileLoop(last), mode: "serial", extent: tiles[1] as Expr, body }];
+    for (let d = last - 1; d >= 0; d--) {
+      if (d !== across) body = [{ kind: "loop", loop: d, mode: "serial", extent: sizes[d] as Expr, body }];
+    }
+    body = [{ kind: "loop", loop: tileLoop(across), mode: "parallel", extent: tiles[0] as Expr, body }];
   } else {
     for (let d = last; d >= 0; d--) {
       const mode = d === last ? "vector" : d === 0 ? "parallel" : "serial";
@@ -302,7 +345,7 @@ function buildKernel(spec: ElementwiseSpec, rank: number, classes: readonly Clas
   }
   return {
     name: spec.name,
-    key: `${spec.key}/${rank}${classes.join("")}`,
+    key: `${spec.key}/${rank}${classes.join("")}${across < 0 ? "" : across}`,
     buffers: dtypes.map((dtype, k) => ({
       name: k < nOut ? `out${k}` : `in${k - nOut}`,
       dtype,
