@@ -254,6 +254,37 @@ describe("corners", () => {
     expect(linalg.inv(random([2, 3, 3], 31)).stride()).toEqual([9, 1, 3]);
     expect(linalg.cholesky(positive(random([3, 3], 32))).stride()).toEqual([1, 3]);
   });
+  it("powers of vectors as matrices", () => {
+    const x = torch.tensor([2, 3], f64);
+    expect(linalg.vander(x, { N: 3 }).tolist()).toEqual([
+      [1, 2, 4],
+      [1, 3, 9],
+    ]);
+    expect(torch.vander(x, 3).tolist()).toEqual([
+      [4, 2, 1],
+      [9, 3, 1],
+    ]);
+  });
+  it("condition numbers", () => {
+    const a = torch.tensor([4, 2], f64).diag();
+    expect(linalg.cond(a).item()).toBeCloseTo(2, 12);
+    expect(linalg.cond(a, 1).item()).toBeCloseTo(2, 12);
+    expect(linalg.cond(torch.ones(2, 2), "fro").item()).toBe(Infinity);
+    expect(linalg.matrix_norm(a, 2).item()).toBeCloseTo(4, 12);
+    expect(linalg.matrix_norm(a, -2, [-2, -1], true).shape).toEqual([1, 1]);
+  });
+  it("LDL factors solve equations", () => {
+    const a = hermitian(random([4, 4], 34));
+    const b = random([4, 2], 35);
+    const { LD, pivots } = linalg.ldl_factor(a);
+    close(a.matmul(linalg.ldl_solve(LD, pivots, b)), b);
+  });
+  it("equations of tensors", () => {
+    const a = random([2, 3, 6], 36);
+    const b = random([2, 3], 37);
+    close(torch.tensordot(a, linalg.tensorsolve(a, b), 1), b);
+    close(torch.tensordot(linalg.tensorinv(a), b, 2), linalg.tensorsolve(a, b));
+  });
   it("names the parts of results", () => {
     const result = linalg.slogdet(torch.eye(2));
     expect(String(result)).toContain("torch.return_types.linalg_slogdet(");

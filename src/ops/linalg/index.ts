@@ -5,7 +5,7 @@ export { cholesky, cholesky_inverse, cholesky_solve } from "./cholesky.ts";
 export { det, logdet, slogdet } from "./determinant.ts";
 export { lu, lu_solve, lu_unpack } from "./lu.ts";
 export { matrix_exp } from "./matrix-exp.ts";
-export { chain_matmul, matrix_power } from "./products.ts";
+export { chain_matmul, matrix_power, vander } from "./products.ts";
 export { pinverse } from "./pseudo-inverse.ts";
 export { geqrf, orgqr, ormqr, qr } from "./qr.ts";
 export { inverse } from "./solve.ts";

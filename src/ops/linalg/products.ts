@@ -153,6 +153,20 @@ export const linalg_vander: LinalgOp<(x: Tensor, options?: { N?: number | null }
   ofNamespace,
 );
 
+/** The matrix whose columns are the powers N-1 … 0 of a vector; with `increasing` from 0 on. */
+export const vander: LinalgOp<(x: Tensor, N?: number | null, increasing?: boolean) => Tensor> = operator(
+  "vander(Tensor x, int? N=None, bool increasing=False)",
+  (x: Tensor, columns: number | null, increasing: boolean) => {
+    if (x.ndim !== 1) throw new TorchError("x must be a one-dimensional tensor.");
+    const n = columns ?? x._numel;
+    if (n < 0) throw new TorchError("N must be non-negative.");
+    if (n === 0) return x.new_zeros([x._numel, 0], { dtype: x.dtype.category < 2 ? int64 : x.dtype });
+    const powers = linalg_vander(x, { N: n });
+    return increasing ? powers : powers.flip([1]);
+  },
+  { method: false },
+);
+
 /** The scalar products of vectors along a dim; the first is conjugated if complex. */
 export const linalg_vecdot: LinalgOp<
   (x: Tensor, y: Tensor, options?: { dim?: number; out?: Tensor | null }) => Tensor

@@ -16,6 +16,7 @@ import {
   over,
   type Parts,
   put,
+  swapColumns,
   times,
   zeros,
 } from "./matrix.ts";
@@ -70,6 +71,33 @@ export function qrInPlace(a: Matrix): Parts[] {
     applyReflection(a, k, k, conjugate(tau), a, k + 1);
   }
   return taus;
+}
+
+/**
+ * QR in place with exchanges of columns, so that the diagonal of R does not grow: A P = Q R. Gives the order of A's columns.
+ */
+export function pivotedQrInPlace(a: Matrix): { taus: Parts[]; order: number[] } {
+  const steps = Math.min(a.rows, a.cols);
+  const order = Array.from({ length: a.cols }, (_, j) => j);
+  const taus: Parts[] = [];
+  for (let k = 0; k < steps; k++) {
+    const squares = new Float64Array(a.cols);
+    for (let i = k; i < a.rows; i++) {
+      for (let j = k; j < a.cols; j++) {
+        const c = i * a.cols + j;
+        const im = a.im === null ? 0 : (a.im[c] as number);
+        squares[j] = (squares[j] as number) + (a.re[c] as number) ** 2 + im ** 2;
+      }
+    }
+    let largest = k;
+    for (let j = k + 1; j < a.cols; j++) if ((squares[j] as number) > (squares[largest] as number)) largest = j;
+    swapColumns(a, k, largest);
+    [order[k], order[largest]] = [order[largest] as number, order[k] as number];
+    const tau = reflectColumn(a, k, k);
+    taus.push(tau);
+    applyReflection(a, k, k, conjugate(tau), a, k + 1);
+  }
+  return { taus, order };
 }
 
 /** The first `cols` columns of H_1 H_2 … H_k. */

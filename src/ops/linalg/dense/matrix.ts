@@ -198,14 +198,16 @@ export function swapColumns(a: Matrix, i: number, j: number, from: number = 0, t
 
 /** Rows i and j by a real rotation: a[i] ← c a[i] + s a[j], a[j] ← c a[j] - s a[i]. */
 export function rotateRows(a: Matrix, i: number, j: number, c: number, s: number): void {
-  const p = i * a.cols;
-  const q = j * a.cols;
-  for (const x of a.im === null ? [a.re] : [a.re, a.im]) {
-    for (let k = 0; k < a.cols; k++) {
-      const [u, v] = [x[p + k] as number, x[q + k] as number];
-      x[p + k] = c * u + s * v;
-      x[q + k] = c * v - s * u;
-    }
+  rotateParts(a.re, i * a.cols, j * a.cols, a.cols, c, s);
+  if (a.im !== null) rotateParts(a.im, i * a.cols, j * a.cols, a.cols, c, s);
+}
+
+function rotateParts(x: Float64Array, p: number, q: number, n: number, c: number, s: number): void {
+  for (let k = 0; k < n; k++) {
+    const u = x[p + k] as number;
+    const v = x[q + k] as number;
+    x[p + k] = c * u + s * v;
+    x[q + k] = c * v - s * u;
   }
 }
 

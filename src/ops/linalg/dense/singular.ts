@@ -2,11 +2,13 @@
  * Singular values and vectors by one-sided Jacobi rotations (Hestenes), which find small singular values to high relative
  * accuracy: the rows of R of a QR factorisation are rotated against each other until they are orthogonal.
  */
-import { completeBasis, qr } from "./householder.ts";
+import { completeBasis, pivotedQrInPlace, productOf, upperTriangle } from "./householder.ts";
 import {
   addRow,
   adjoint,
+  at,
   conjugate,
+  copyOf,
   dotRows,
   identity,
   isFinite,
@@ -14,7 +16,7 @@ import {
   modulus,
   multiply,
   one,
-  part,
+  put,
   rotateRows,
   scaled,
   scaleRow,
@@ -55,8 +57,10 @@ function orthogonalize(w: Matrix, j: Matrix | null): boolean {
           if (phase.im !== 0 || phase.re !== 1) scaleRow(x, q, phase);
           rotateRows(x, p, q, c, -s);
         }
-        squares[p] = dotRows(w, p, w, p).re;
-        squares[q] = dotRows(w, q, w, q).re;
+        // The new squares follow from the old ones, unless cancellation would spoil them.
+        const [below, above] = [alpha - t * size, beta + t * size];
+        squares[p] = below > 0.01 * alpha ? below : dotRows(w, p, w, p).re;
+        squares[q] = above > 0.01 * beta ? above : dotRows(w, q, w, q).re;
       }
     }
     if (!rotated) return true;
@@ -93,10 +97,13 @@ export function singular(a: Matrix, wantVectors: boolean, full: boolean): Singul
       info: 0,
     };
   }
-  const { q, r } = qr(a, false);
   // A power of two: no rounding.
   const by = 2 ** -Math.floor(Math.log2(scale));
-  for (let i = 0; i < n; i++) scaleRow(r, i, { re: by, im: 0 });
+  const work = copyOf(a);
+  for (let i = 0; i < m; i++) scaleRow(work, i, { re: by, im: 0 });
+  // With columns exchanged the rows of R fall in size, which the rotations converge faster for.
+  const { taus, order: columns } = pivotedQrInPlace(work);
+  const r = upperTriangle(work, n);
   const j = wantVectors ? identity(n, complex) : null;
   const converged = orthogonalize(r, j);
   const norms = Float64Array.from({ length: n }, (_, i) => Math.sqrt(dotRows(r, i, r, i).re));
@@ -113,7 +120,12 @@ export function singular(a: Matrix, wantVectors: boolean, full: boolean): Singul
     addRow(jOrdered, to, j, from, one);
   });
   const vh = rank === n ? found : completeBasis(found);
-  let u = multiply(q, adjoint(jOrdered));
+  let u = multiply(productOf(work, taus, n), adjoint(jOrdered));
   if (full && m > n) u = adjoint(completeBasis(adjoint(u)));
-  return { values, vectors: { u, vh: part(vh, 0, 0, n, n) }, info };
+  // A = (A P) P^T: the columns of V^H go back to their places.
+  const placed = zeros(n, n, complex);
+  columns.forEach((to, from) => {
+    for (let i = 0; i < n; i++) put(placed, i, to, at(vh, i, from));
+  });
+  return { values, vectors: { u, vh: placed }, info };
 }
