@@ -11,6 +11,8 @@ export * from "./layer-norm.ts";
 export * from "./embedding.ts";
 export * from "./ctc-loss.ts";
 export * from "./loss.ts";
+export * from "./loss-classes.ts";
+export * from "./pooling-more.ts";
 export * from "./lazy.ts";
 export {
   AdaptiveLogSoftmaxWithLoss,

@@ -37,7 +37,7 @@ function materialize(p: Parameter, shape: readonly number[]): void {
 }
 
 /** Makes a module one of another class. */
-function become<M extends Module>(module: Module, target: { readonly prototype: M }): M {
+function become<M extends object>(module: Module, target: { readonly prototype: M }): M {
   return Object.setPrototypeOf(module, target.prototype) as M;
 }
 
@@ -86,7 +86,7 @@ function settle<M extends AnyConv>(module: AnyConv, input: Tensor, target: { rea
     (target as unknown) === ConvTranspose3d;
   const shape = transposed ? [channels, out / groups] : [out, channels / groups];
   materialize(module.weight, [...shape, ...kernel]);
-  const settled = become(module, target);
+  const settled = become<M>(module, target);
   settled.reset_parameters();
   return settled;
 }
@@ -198,7 +198,7 @@ function settleNorm<M extends AnyNorm>(
   const { running_mean: mean, running_var: variance } = module;
   if (mean !== null) module.running_mean = zeros([n], { dtype: mean.dtype });
   if (variance !== null) module.running_var = ones([n], { dtype: variance.dtype });
-  const settled = become(module, target);
+  const settled = become<M>(module, target);
   settled.reset_parameters();
   return settled;
 }
