@@ -32,7 +32,7 @@ export function named<R>(name: string, fields: Readonly<Record<string, Tensor>>)
   }
   const text = (): string =>
     formatReturnType(name, Object.fromEntries(Object.entries(fields).map(([field, t]) => [field, String(t)])));
-  Object.defineProperty(result, "toString", { value: text });
-  Object.defineProperty(result, Symbol.for("nodejs.util.inspect.custom"), { value: text });
+  Object.defineProperty(result, "toString", { value: text, configurable: true });
+  Object.defineProperty(result, Symbol.for("nodejs.util.inspect.custom"), { value: () => String(result) });
   return result as unknown as R;
 }
