@@ -1,7 +1,8 @@
 /** The results as a picture: bars, each as long as the time relative to Flambeau's, on a logarithmic axis. */
 import { duration, measured, type Results } from "./results.ts";
 
-const colours = ["#c2410c", "#1d4ed8", "#60a5fa", "#a16207", "#6d28d9", "#0f766e"];
+/** In pairs of dark and light, as the first libraries come with few threads and with many. */
+const colours = ["#c2410c", "#fb923c", "#1d4ed8", "#60a5fa", "#6d28d9", "#0f766e"];
 const barHeight = 13;
 const groupGap = 12;
 const left = 130;
