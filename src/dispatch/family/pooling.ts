@@ -95,8 +95,7 @@ interface WindowLoops {
 
 const ow = E.index(1);
 
-function windowLoops(table: number): WindowLoops {
-  const row = E.index(0);
+function windowLoops(table: number, row: Expr = E.index(0)): WindowLoops {
   const lets: Stmt[] = [];
   let id = 20;
   const bind = (value: Expr): Expr => {
@@ -244,41 +243,45 @@ export function averageSpreadRaw(g: Tensor, grid: WindowGrid, shape: readonly nu
   const key = `avg_pool_backward/${dtype.name}`;
   const build = (): Kernel => {
     const type = computeType(dtype);
-    const w = windowLoops(2);
+    const perPlane = E.mul(oD, oH);
+    const w = windowLoops(2, E.add(E.mul(E.index(0), perPlane), E.index(5)));
     const share = E.var(type, 1);
     const at = E.add(w.plane, w.at);
     return {
       name: "avg_pool_backward",
       key,
       buffers: [buffer("out", dtype, "readwrite"), buffer("in", dtype, "read"), buffer("windows", int32, "read")],
-      scalars: [...scalars, { name: "divisor", type: "i32" }],
+      scalars: [...scalars, { name: "divisor", type: "i32" }, { name: "planes", type: "i32" }],
       body: [
-        // Windows overlap: their rows are taken in order.
+        // Windows of a plane overlap: they are taken in order.
         {
           kind: "loop",
           loop: 0,
-          mode: "serial",
-          extent: rows,
+          mode: "parallel",
+          extent: E.scalar("i32", scalars.length + 1),
           body: [
-            overOutputs([
-              ...w.lets,
-              { kind: "let", id: 1, value: E.div(E.load(type, 1, w.output), divisorOf(w, type)) },
-              w.around([
-                {
-                  kind: "store",
-                  buffer: 0,
-                  index: at,
-                  value: castExpr(E.add(E.load(type, 0, at), share), dtype),
-                },
-              ]),
-            ]),
+            {
+              kind: "loop",
+              loop: 5,
+              mode: "serial",
+              extent: perPlane,
+              body: [
+                overOutputs([
+                  ...w.lets,
+                  { kind: "let", id: 1, value: E.div(E.load(type, 1, w.output), divisorOf(w, type)) },
+                  w.around([
+                    { kind: "store", buffer: 0, index: at, value: castExpr(E.add(E.load(type, 0, at), share), dtype) },
+                  ]),
+                ]),
+              ],
+            },
           ],
         },
       ],
     };
   };
   const program = programOf(backend, build, key);
-  program.run(out._ptr, input._ptr, table._ptr, ...argumentsOf(grid), divisor);
+  program.run(out._ptr, input._ptr, table._ptr, ...argumentsOf(grid), divisor, grid.planes);
   return out;
 }
 
