@@ -77,7 +77,8 @@ const argumentsOf = (grid: WindowGrid): number[] => {
 
 /** The indices of one output, and the loops over its window. */
 interface WindowLoops {
-  /** Bindings that come first. */
+  /** Bindings that come first in a row of outputs, and for each output. */
+  readonly rowLets: readonly Stmt[];
   readonly lets: readonly Stmt[];
   /** The product of the divisors, an i32. */
   readonly divisor: Expr;
@@ -95,48 +96,63 @@ interface WindowLoops {
 
 const ow = E.index(1);
 
-function windowLoops(table: number, row: Expr = E.index(0)): WindowLoops {
+/** `volumes`: whether there is a third spatial dimension. */
+function windowLoops(table: number, volumes: boolean, row: Expr = E.index(0)): WindowLoops {
+  const rowLets: Stmt[] = [];
   const lets: Stmt[] = [];
   let id = 20;
-  const bind = (value: Expr): Expr => {
-    lets.push({ kind: "let", id, value });
-    return E.var("i32", id++);
-  };
+  const binder =
+    (list: Stmt[]) =>
+    (value: Expr): Expr => {
+      list.push({ kind: "let", id, value });
+      return E.var("i32", id++);
+    };
+  const bind = binder(rowLets);
+  const each = binder(lets);
   const oh = bind(E.rem(row, oH));
   const rest = bind(E.div(row, oH));
-  const od = bind(E.rem(rest, oD));
-  const nc = bind(E.div(rest, oD));
-  const entry = (base: Expr, n: Expr, kind: number, at: Expr): Expr =>
-    bind(E.load("i32", table, E.add(E.add(base, E.mul(n, kind)), at)));
-  const baseH = bind(E.mul(oD, 3));
+  const od = volumes ? bind(E.rem(rest, oD)) : E.const("i32", 0);
+  const nc = volumes ? bind(E.div(rest, oD)) : rest;
+  const baseH = volumes ? bind(E.mul(oD, 3)) : E.const("i32", 3);
   const baseW = bind(E.add(baseH, E.mul(oH, 3)));
+  /** Start, count and divisor of window `at` of a dimension of `n`. */
+  const entries = (to: (e: Expr) => Expr, base: Expr, n: Expr, at: Expr): [Expr, Expr, Expr] =>
+    [0, 1, 2].map((kind) => to(E.load("i32", table, E.add(E.add(base, E.mul(n, kind)), at)))) as [Expr, Expr, Expr];
+  const one = E.const("i32", 1);
   const zero = E.const("i32", 0);
-  const dims = [
-    [zero, oD, od],
-    [baseH, oH, oh],
-    [baseW, oW, ow],
-  ] as const;
-  const [starts, counts, divisors] = [0, 1, 2].map((kind) =>
-    dims.map(([base, n, at]) => entry(base, n, kind, at)),
-  ) as unknown as [[Expr, Expr, Expr], [Expr, Expr, Expr], [Expr, Expr, Expr]];
-  const place = (d: Expr, h: Expr, w: Expr): Expr => E.add(E.mul(E.add(E.mul(d, iH), h), iW), w);
-  const coordinate = (k: number, step: Expr): Expr => E.add(starts[k] as Expr, E.mul(E.index(2 + k), step));
+  const d: [Expr, Expr, Expr] = volumes ? entries(bind, zero, oD, od) : [zero, one, one];
+  const h = entries(bind, baseH, oH, oh);
+  const plane = bind(E.mul(nc, E.mul(E.mul(iD, iH), iW)));
+  const rowDivisor = bind(E.mul(d[2], h[2]));
+  const rowOutput = bind(E.mul(row, oW));
+  const rowFirst = bind(E.mul(E.add(E.mul(d[0], iH), h[0]), iW));
+  const w = entries(each, baseW, oW, ow);
+  const place = (a: Expr, b: Expr, c: Expr): Expr => E.add(E.mul(E.add(E.mul(a, iH), b), iW), c);
+  const coordinate = (start: Expr, loop: number, step: Expr): Expr => E.add(start, E.mul(E.index(loop), step));
   return {
+    rowLets,
+    divisor: each(E.mul(rowDivisor, w[2])),
+    output: E.add(rowOutput, ow),
+    plane,
+    first: each(E.add(rowFirst, w[0])),
+    at: place(volumes ? coordinate(d[0], 2, stepD) : zero, coordinate(h[0], 3, stepH), coordinate(w[0], 4, stepW)),
     lets,
-    divisor: bind(E.mul(E.mul(divisors[0], divisors[1]), divisors[2])),
-    output: E.add(E.mul(row, oW), ow),
-    plane: bind(E.mul(nc, E.mul(E.mul(iD, iH), iW))),
-    first: bind(place(...starts)),
-    at: place(coordinate(0, stepD), coordinate(1, stepH), coordinate(2, stepW)),
     around(body) {
       let nest = body;
-      for (let k = 2; k >= 0; k--) {
-        nest = [{ kind: "loop", loop: 2 + k, mode: "serial", extent: counts[k] as Expr, body: nest }];
+      for (const [loop, extent] of [
+        [4, w[1]],
+        [3, h[1]],
+        [2, d[1]],
+      ] as const) {
+        if (loop > 2 || volumes) nest = [{ kind: "loop", loop, mode: "serial", extent, body: nest }];
       }
       return nest[0] as Stmt;
     },
   };
 }
+
+/** Whether a grid has a third spatial dimension. */
+const isVolume = (grid: WindowGrid): boolean => grid.size[0] !== 1 || grid.windows[0].start.length !== 1;
 
 const overOutputs = (body: readonly Stmt[]): Stmt => ({ kind: "loop", loop: 1, mode: "serial", extent: oW, body });
 const overRows = (body: readonly Stmt[]): Stmt => ({ kind: "loop", loop: 0, mode: "parallel", extent: rows, body });
@@ -151,10 +167,11 @@ export function maxPoolRaw(x: Tensor, grid: WindowGrid, shape: readonly number[]
   const indices = allocate(shape, int64, backend);
   if (out._numel === 0) return [out, indices];
   const table = tableOf(grid, backend);
-  const key = `max_pool/${dtype.name}`;
+  const volumes = isVolume(grid);
+  const key = `max_pool/${dtype.name}/${volumes}`;
   const build = (): Kernel => {
     const type = computeType(dtype);
-    const w = windowLoops(3);
+    const w = windowLoops(3, volumes);
     const [best, at, value] = [E.var(type, 1), E.var("i32", 2), E.var(type, 3)];
     const isLarger = E.gt(value, best);
     const better = type === "f32" || type === "f64" ? E.or(isLarger, E.isnan(value)) : isLarger;
@@ -170,6 +187,7 @@ export function maxPoolRaw(x: Tensor, grid: WindowGrid, shape: readonly number[]
       scalars,
       body: [
         overRows([
+          ...w.rowLets,
           overOutputs([
             ...w.lets,
             { kind: "var", id: 1, value: neutral("max", type) },
@@ -199,10 +217,11 @@ export function averagePoolRaw(x: Tensor, grid: WindowGrid, shape: readonly numb
   const out = allocate(shape, dtype, backend);
   if (out._numel === 0) return out;
   const table = tableOf(grid, backend);
-  const key = `avg_pool/${dtype.name}`;
+  const volumes = isVolume(grid);
+  const key = `avg_pool/${dtype.name}/${volumes}`;
   const build = (): Kernel => {
     const type = computeType(dtype);
-    const w = windowLoops(2);
+    const w = windowLoops(2, volumes);
     const sum = E.var(type, 1);
     return {
       name: "avg_pool",
@@ -211,6 +230,7 @@ export function averagePoolRaw(x: Tensor, grid: WindowGrid, shape: readonly numb
       scalars: [...scalars, { name: "divisor", type: "i32" }],
       body: [
         overRows([
+          ...w.rowLets,
           overOutputs([
             ...w.lets,
             { kind: "var", id: 1, value: E.const(type, 0) },
@@ -240,11 +260,12 @@ export function averageSpreadRaw(g: Tensor, grid: WindowGrid, shape: readonly nu
   fillRaw(out, 0);
   if (input._numel === 0 || out._numel === 0) return out;
   const table = tableOf(grid, backend);
-  const key = `avg_pool_backward/${dtype.name}`;
+  const volumes = isVolume(grid);
+  const key = `avg_pool_backward/${dtype.name}/${volumes}`;
   const build = (): Kernel => {
     const type = computeType(dtype);
     const perPlane = E.mul(oD, oH);
-    const w = windowLoops(2, E.add(E.mul(E.index(0), perPlane), E.index(5)));
+    const w = windowLoops(2, volumes, E.add(E.mul(E.index(0), perPlane), E.index(5)));
     const share = E.var(type, 1);
     const at = E.add(w.plane, w.at);
     return {
@@ -266,6 +287,7 @@ export function averageSpreadRaw(g: Tensor, grid: WindowGrid, shape: readonly nu
               mode: "serial",
               extent: perPlane,
               body: [
+                ...w.rowLets,
                 overOutputs([
                   ...w.lets,
                   { kind: "let", id: 1, value: E.div(E.load(type, 1, w.output), divisorOf(w, type)) },

@@ -137,6 +137,99 @@ function nest(
   ];
 }
 
+/** Up to how many taps an output is written out without loops. */
+const unrolled = 16;
+
+/**
+ * The same without loops over taps. What belongs to a row of outputs is computed once: where the rows of the input begin, and
+ * their weights.
+ */
+function flatNest(
+  type: Type,
+  hasWeights: boolean,
+  tables: number,
+  taps: readonly number[],
+  each: (
+    rows: readonly { base: Expr; weight: Expr | null }[],
+    columns: readonly { at: Expr; weight: Expr | null }[],
+    to: Expr,
+  ) => Stmt[],
+): Stmt[] {
+  const [nD, nH, nW] = taps as [number, number, number];
+  let id = 20;
+  const binder =
+    (list: Stmt[]) =>
+    (value: Expr): Expr => {
+      list.push({ kind: "let", id, value });
+      return E.var(value.type, id++);
+    };
+  const rowLets: Stmt[] = [];
+  const row = binder(rowLets);
+  const index = (at: Expr): Expr => E.load("i32", tables, at);
+  const weight = (at: Expr): Expr | null => (hasWeights ? E.load(type, tables + 1, at) : null);
+  const product = (a: Expr | null, b: Expr | null): Expr | null => (a === null || b === null ? null : E.mul(a, b));
+  const baseH = row(E.mul(oD, nD));
+  const baseW = row(E.add(baseH, E.mul(oH, nH)));
+  const rows: { base: Expr; weight: Expr | null }[] = [];
+  for (let d = 0; d < nD; d++) {
+    const atD = E.add(E.mul(E.index(1), nD), d);
+    const depth = row(E.mul(E.add(E.mul(E.index(0), iD), index(atD)), iH));
+    for (let h = 0; h < nH; h++) {
+      const atH = E.add(baseH, E.add(E.mul(E.index(2), nH), h));
+      const both = product(weight(atD), weight(atH));
+      rows.push({ base: row(E.mul(E.add(depth, index(atH)), iW)), weight: both === null ? null : row(both) });
+    }
+  }
+  const start = row(E.mul(E.add(E.mul(E.add(E.mul(E.index(0), oD), E.index(1)), oH), E.index(2)), oW));
+  const inner: Stmt[] = [];
+  const column = binder(inner);
+  const columns = Array.from({ length: nW }, (_, w) => {
+    const atW = E.add(baseW, E.add(E.mul(E.index(3), nW), w));
+    const factor = weight(atW);
+    return { at: column(index(atW)), weight: factor === null ? null : column(factor) };
+  });
+  inner.push(...each(rows, columns, E.add(start, E.index(3))));
+  return [
+    {
+      kind: "loop",
+      loop: 0,
+      mode: "parallel",
+      extent: planes,
+      body: [serial(1, oD, [serial(2, oH, [...rowLets, serial(3, oW, inner)])])],
+    },
+  ];
+}
+
+function flatBody(kind: "read" | "write", dtype: DType, hasWeights: boolean, taps: readonly number[]): Stmt[] {
+  const type = computeType(dtype);
+  return flatNest(type, hasWeights, 2, taps, (rows, columns, to) => {
+    if (kind === "read") {
+      let total: Expr | null = null;
+      for (const { base, weight } of rows) {
+        let sum: Expr | null = null;
+        for (const c of columns) {
+          const x = E.load(type, 1, E.add(base, c.at));
+          const term = c.weight === null ? x : E.mul(x, c.weight);
+          sum = sum === null ? term : E.add(sum, term);
+        }
+        const part = weight === null ? (sum as Expr) : E.mul(sum as Expr, weight);
+        total = total === null ? part : E.add(total, part);
+      }
+      return [{ kind: "store", buffer: 0, index: to, value: castExpr(total as Expr, dtype) }];
+    }
+    const g = E.var(type, 10);
+    const out: Stmt[] = [{ kind: "let", id: 10, value: E.load(type, 1, to) }];
+    for (const { base, weight } of rows) {
+      for (const c of columns) {
+        const at = E.add(base, c.at);
+        const share = weight === null || c.weight === null ? g : E.mul(g, E.mul(weight, c.weight));
+        out.push({ kind: "store", buffer: 0, index: at, value: castExpr(E.add(E.load(type, 0, at), share), dtype) });
+      }
+    }
+    return out;
+  });
+}
+
 function run(kind: "read" | "write", target: Tensor, source: Tensor, s: Sampling): void {
   const { _backend: backend, dtype } = target;
   const type = computeType(dtype);
@@ -147,13 +240,16 @@ function run(kind: "read" | "write", target: Tensor, source: Tensor, s: Sampling
     known = new Map();
     programs.set(backend, known);
   }
-  const key = `resample/${kind}/${dtype.name}/${hasWeights}`;
+  const taps = s.dims.map((d) => d.taps);
+  const flat = taps.reduce((a, b) => a * b, 1) <= unrolled;
+  const key = `resample/${kind}/${dtype.name}/${hasWeights}${flat ? `/${taps.join(",")}` : ""}`;
   let program = known.get(key);
   if (program === undefined) {
     const sum = E.var(type, 1);
     const load = (k: number, at: Expr): Expr => E.load(type, k, at);
-    const body =
-      kind === "read"
+    const body = flat
+      ? flatBody(kind, dtype, hasWeights, taps)
+      : kind === "read"
         ? nest(
             type,
             hasWeights,
