@@ -88,16 +88,38 @@ interface WindowLoops {
   readonly plane: Expr;
   /** Where the first element of the window is in its plane. */
   readonly first: Expr;
-  /** Where the current element of the window is in its plane. */
-  readonly at: Expr;
-  /** Loops over the window around statements. */
-  around(body: readonly Stmt[]): Stmt;
+  /** Statements for each element of the window: where it is in its plane, and a number to tell the variables of each apart. */
+  around(make: (at: Expr, k: number) => readonly Stmt[]): readonly Stmt[];
 }
+
+/** The form of a grid, by which kernels differ. */
+interface Form {
+  /** Whether there is a third spatial dimension. */
+  readonly volumes: boolean;
+  /** Height and width of all windows where they are the same and small: then elements are written out without loops. */
+  readonly window: readonly [number, number] | null;
+}
+
+/** Up to how many elements a window is written out. */
+const unrolled = 16;
+
+function formOf(grid: WindowGrid): Form {
+  const [, h, w] = grid.windows;
+  const volumes = grid.size[0] !== 1 || grid.windows[0].start.length !== 1;
+  const same = (list: readonly number[]): number | null => {
+    const [first] = list;
+    return first !== undefined && first > 0 && list.every((n) => n === first) ? first : null;
+  };
+  const [height, width] = [same(h.count), same(w.count)];
+  const small = !volumes && height !== null && width !== null && height * width <= unrolled;
+  return { volumes, window: small ? [height, width] : null };
+}
+
+const formKey = ({ volumes, window }: Form): string => (window === null ? String(volumes) : window.join("x"));
 
 const ow = E.index(1);
 
-/** `volumes`: whether there is a third spatial dimension. */
-function windowLoops(table: number, volumes: boolean, row: Expr = E.index(0)): WindowLoops {
+function windowLoops(table: number, { volumes, window }: Form, row: Expr = E.index(0)): WindowLoops {
   const rowLets: Stmt[] = [];
   const lets: Stmt[] = [];
   let id = 20;
@@ -127,32 +149,38 @@ function windowLoops(table: number, volumes: boolean, row: Expr = E.index(0)): W
   const rowOutput = bind(E.mul(row, oW));
   const rowFirst = bind(E.mul(E.add(E.mul(d[0], iH), h[0]), iW));
   const w = entries(each, baseW, oW, ow);
+  const first = each(E.add(rowFirst, w[0]));
   const place = (a: Expr, b: Expr, c: Expr): Expr => E.add(E.mul(E.add(E.mul(a, iH), b), iW), c);
   const coordinate = (start: Expr, loop: number, step: Expr): Expr => E.add(start, E.mul(E.index(loop), step));
+  const at = place(volumes ? coordinate(d[0], 2, stepD) : zero, coordinate(h[0], 3, stepH), coordinate(w[0], 4, stepW));
+  const looped = (make: (at: Expr, k: number) => readonly Stmt[]): readonly Stmt[] => {
+    let nest = make(at, 0);
+    for (const [loop, extent] of [
+      [4, w[1]],
+      [3, h[1]],
+      [2, d[1]],
+    ] as const) {
+      if (loop > 2 || volumes) nest = [{ kind: "loop", loop, mode: "serial", extent, body: nest }];
+    }
+    return nest;
+  };
+  const written = (make: (at: Expr, k: number) => readonly Stmt[]): readonly Stmt[] => {
+    const [height, width] = window as readonly [number, number];
+    return Array.from({ length: height * width }, (_, k) => {
+      const [i, j] = [Math.floor(k / width), k % width];
+      return make(E.add(first, E.add(E.mul(E.mul(iW, stepH), i), E.mul(stepW, j))), k);
+    }).flat();
+  };
   return {
     rowLets,
     divisor: each(E.mul(rowDivisor, w[2])),
     output: E.add(rowOutput, ow),
     plane,
-    first: each(E.add(rowFirst, w[0])),
-    at: place(volumes ? coordinate(d[0], 2, stepD) : zero, coordinate(h[0], 3, stepH), coordinate(w[0], 4, stepW)),
+    first,
     lets,
-    around(body) {
-      let nest = body;
-      for (const [loop, extent] of [
-        [4, w[1]],
-        [3, h[1]],
-        [2, d[1]],
-      ] as const) {
-        if (loop > 2 || volumes) nest = [{ kind: "loop", loop, mode: "serial", extent, body: nest }];
-      }
-      return nest[0] as Stmt;
-    },
+    around: window === null ? looped : written,
   };
 }
-
-/** Whether a grid has a third spatial dimension. */
-const isVolume = (grid: WindowGrid): boolean => grid.size[0] !== 1 || grid.windows[0].start.length !== 1;
 
 const overOutputs = (body: readonly Stmt[]): Stmt => ({ kind: "loop", loop: 1, mode: "serial", extent: oW, body });
 const overRows = (body: readonly Stmt[]): Stmt => ({ kind: "loop", loop: 0, mode: "parallel", extent: rows, body });
@@ -167,14 +195,12 @@ export function maxPoolRaw(x: Tensor, grid: WindowGrid, shape: readonly number[]
   const indices = allocate(shape, int64, backend);
   if (out._numel === 0) return [out, indices];
   const table = tableOf(grid, backend);
-  const volumes = isVolume(grid);
-  const key = `max_pool/${dtype.name}/${volumes}`;
+  const form = formOf(grid);
+  const key = `max_pool/${dtype.name}/${formKey(form)}`;
   const build = (): Kernel => {
     const type = computeType(dtype);
-    const w = windowLoops(3, volumes);
-    const [best, at, value] = [E.var(type, 1), E.var("i32", 2), E.var(type, 3)];
-    const isLarger = E.gt(value, best);
-    const better = type === "f32" || type === "f64" ? E.or(isLarger, E.isnan(value)) : isLarger;
+    const w = windowLoops(3, form);
+    const [best, at] = [E.var(type, 1), E.var("i32", 2)];
     return {
       name: "max_pool",
       key,
@@ -192,12 +218,17 @@ export function maxPoolRaw(x: Tensor, grid: WindowGrid, shape: readonly number[]
             ...w.lets,
             { kind: "var", id: 1, value: neutral("max", type) },
             { kind: "var", id: 2, value: w.first },
-            w.around([
-              { kind: "let", id: 4, value: w.at },
-              { kind: "let", id: 3, value: E.load(type, 2, E.add(w.plane, E.var("i32", 4))) },
-              { kind: "assign", id: 2, value: E.select(better, E.var("i32", 4), at) },
-              { kind: "assign", id: 1, value: E.select(better, value, best) },
-            ]),
+            ...w.around((place, k) => {
+              const [found, value] = [E.var("i32", 200 + 2 * k), E.var(type, 201 + 2 * k)];
+              const larger = E.gt(value, best);
+              const better = type === "f32" || type === "f64" ? E.or(larger, E.isnan(value)) : larger;
+              return [
+                { kind: "let", id: 200 + 2 * k, value: place },
+                { kind: "let", id: 201 + 2 * k, value: E.load(type, 2, E.add(w.plane, found)) },
+                { kind: "assign", id: 2, value: E.select(better, found, at) },
+                { kind: "assign", id: 1, value: E.select(better, value, best) },
+              ];
+            }),
             { kind: "store", buffer: 0, index: w.output, value: castExpr(best, dtype) },
             { kind: "store", buffer: 1, index: w.output, value: E.cast("i64", at) },
           ]),
@@ -217,11 +248,11 @@ export function averagePoolRaw(x: Tensor, grid: WindowGrid, shape: readonly numb
   const out = allocate(shape, dtype, backend);
   if (out._numel === 0) return out;
   const table = tableOf(grid, backend);
-  const volumes = isVolume(grid);
-  const key = `avg_pool/${dtype.name}/${volumes}`;
+  const form = formOf(grid);
+  const key = `avg_pool/${dtype.name}/${formKey(form)}`;
   const build = (): Kernel => {
     const type = computeType(dtype);
-    const w = windowLoops(2, volumes);
+    const w = windowLoops(2, form);
     const sum = E.var(type, 1);
     return {
       name: "avg_pool",
@@ -234,7 +265,9 @@ export function averagePoolRaw(x: Tensor, grid: WindowGrid, shape: readonly numb
           overOutputs([
             ...w.lets,
             { kind: "var", id: 1, value: E.const(type, 0) },
-            w.around([{ kind: "assign", id: 1, value: E.add(sum, E.load(type, 1, E.add(w.plane, w.at))) }]),
+            ...w.around((place) => [
+              { kind: "assign", id: 1, value: E.add(sum, E.load(type, 1, E.add(w.plane, place))) },
+            ]),
             { kind: "store", buffer: 0, index: w.output, value: castExpr(E.div(sum, divisorOf(w, type)), dtype) },
           ]),
         ]),
@@ -260,14 +293,13 @@ export function averageSpreadRaw(g: Tensor, grid: WindowGrid, shape: readonly nu
   fillRaw(out, 0);
   if (input._numel === 0 || out._numel === 0) return out;
   const table = tableOf(grid, backend);
-  const volumes = isVolume(grid);
-  const key = `avg_pool_backward/${dtype.name}/${volumes}`;
+  const form = formOf(grid);
+  const key = `avg_pool_backward/${dtype.name}/${formKey(form)}`;
   const build = (): Kernel => {
     const type = computeType(dtype);
     const perPlane = E.mul(oD, oH);
-    const w = windowLoops(2, volumes, E.add(E.mul(E.index(0), perPlane), E.index(5)));
+    const w = windowLoops(2, form, E.add(E.mul(E.index(0), perPlane), E.index(5)));
     const share = E.var(type, 1);
-    const at = E.add(w.plane, w.at);
     return {
       name: "avg_pool_backward",
       key,
@@ -291,9 +323,11 @@ export function averageSpreadRaw(g: Tensor, grid: WindowGrid, shape: readonly nu
                 overOutputs([
                   ...w.lets,
                   { kind: "let", id: 1, value: E.div(E.load(type, 1, w.output), divisorOf(w, type)) },
-                  w.around([
-                    { kind: "store", buffer: 0, index: at, value: castExpr(E.add(E.load(type, 0, at), share), dtype) },
-                  ]),
+                  ...w.around((place) => {
+                    const at = E.add(w.plane, place);
+                    const value = castExpr(E.add(E.load(type, 0, at), share), dtype);
+                    return [{ kind: "store", buffer: 0, index: at, value }];
+                  }),
                 ]),
               ],
             },
