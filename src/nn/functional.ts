@@ -17,6 +17,7 @@ export { group_norm } from "../ops/group-norm.ts";
 export { interpolate, upsample, upsample_bilinear, upsample_nearest } from "../ops/interpolate.ts";
 export { layer_norm, rms_norm } from "../ops/layer-norm.ts";
 export { linear } from "../ops/linear.ts";
+export { linear_cross_entropy } from "../ops/linear-cross-entropy.ts";
 export * from "../ops/loss-classes.ts";
 export * from "../ops/loss-composite.ts";
 export * from "../ops/loss.ts";

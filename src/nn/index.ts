@@ -10,6 +10,7 @@ export * from "./batch-norm.ts";
 export * from "./layer-norm.ts";
 export * from "./embedding.ts";
 export * from "./ctc-loss.ts";
+export * from "./linear-cross-entropy.ts";
 export * from "./loss.ts";
 export * from "./loss-classes.ts";
 export * from "./pooling-more.ts";
