@@ -201,10 +201,32 @@ function below(u: number, p: number): number {
 /** Ones with probability `p`, zeros otherwise (`bernoulli_` with a number; dropout masks). */
 export function fillBernoulli(gen: Generator, out: NumberArray, p: number): void {
   check(p >= 0 && p <= 1, () => `bernoulli_ expects p to be in [0, 1], but got p=${formatGeneral(p)}`);
+  if (out instanceof Float32Array) {
+    drawBelow(gen, out, p * 2 ** 53);
+    return;
+  }
   fillPieces(out, (piece, count) => {
     drawDoubles(gen, piece, count);
     for (let i = 0; i < count; i++) piece[i] = below(piece[i] as number, p);
   });
+}
+
+/** 1 where the 53 random bits of {@link drawDoubles}, as an integer, are below `limit`, else 0: for the masks of dropout. */
+function drawBelow(gen: Generator, out: Float32Array, limit: number): void {
+  for (let i = 0; i < out.length;) {
+    const stop = Math.min(out.length, i + ((gen.end - gen.next) >> 1));
+    if (stop === i) {
+      out[i++] = Number(gen.uniformDouble() * 2 ** 53 < limit);
+      continue;
+    }
+    const words = gen.words;
+    let next = gen.next;
+    gen.next += 2 * (stop - i);
+    for (; i < stop; i++, next += 2) {
+      const high = (words[next] as number) & 0x1fffff;
+      out[i] = Number(high * 2 ** 32 + ((words[next + 1] as number) >>> 0) < limit);
+    }
+  }
 }
 
 /** Ones with a probability per element, zeros otherwise (`bernoulli` of a tensor). */
