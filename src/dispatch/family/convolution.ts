@@ -81,48 +81,82 @@ function planOf(input: readonly number[], weight: readonly number[], output: rea
 /** The columns of a group are the input itself: a weight of one element that visits each position. */
 const isPlain = (p: Plan): boolean => !p.pads && p.kernel.every((n) => n === 1) && p.stride.every((n) => n === 1);
 
-/** The pieces of the output over its first spatial dimension: [first row, rows]. */
-function pieces(p: Plan): [number, number][] {
-  const rows = p.out[0] as number;
-  const perRow = p.depth * (p.positions / Math.max(rows, 1));
-  const step = Math.max(1, Math.min(rows, Math.floor(columnsLimit / Math.max(perRow, 1))));
-  const out: [number, number][] = [];
-  for (let at = 0; at < rows; at += step) out.push([at, Math.min(step, rows - at)]);
-  return out;
+/** Some rows of one sample, or several whole samples; of one group of channels. */
+interface Piece {
+  readonly sample: number;
+  readonly samples: number;
+  readonly group: number;
+  /** The first row of the output, and how many. */
+  readonly first: number;
+  readonly rows: number;
 }
 
-/** The channels of one group of one sample. */
-function groupOf(t: Tensor, sample: number, group: number, channels: number): Tensor {
+/** Positions below which samples are taken together: matrix products of few columns are slow. */
+const fewPositions = 1024;
+
+/** How large pieces are at most. */
+function pieceSize(p: Plan): { samples: number; rows: number } {
+  const rows = p.out[0] as number;
+  const perSample = Math.max(p.depth * p.positions, 1);
+  if (p.positions < fewPositions && 2 * perSample <= columnsLimit) {
+    return { samples: Math.max(1, Math.min(p.samples, Math.floor(columnsLimit / perSample))), rows };
+  }
+  const perRow = Math.max((p.depth * p.positions) / Math.max(rows, 1), 1);
+  return { samples: 1, rows: Math.max(1, Math.min(rows, Math.floor(columnsLimit / perRow))) };
+}
+
+function* piecesOf(p: Plan): Generator<Piece> {
+  const size = pieceSize(p);
+  const all = p.out[0] as number;
+  for (let sample = 0; sample < p.samples; sample += size.samples) {
+    const samples = Math.min(size.samples, p.samples - sample);
+    for (let group = 0; group < p.groups; group++) {
+      for (let first = 0; first < all; first += size.rows) {
+        yield { sample, samples, group, first, rows: Math.min(size.rows, all - first) };
+      }
+    }
+  }
+}
+
+/** Positions in a row of the output. */
+const rowLength = (p: Plan): number => p.positions / Math.max(p.out[0] as number, 1);
+
+/** The columns of a piece. */
+const widthOf = (p: Plan, piece: Piece): number => piece.samples * piece.rows * rowLength(p);
+
+/** The channels of one group of some samples, [samples, channels, …]. */
+function groupOf(t: Tensor, { sample, samples, group }: Piece, channels: number): Tensor {
   const [s0, s1] = t._strides as [number, number];
   return alias(
     t,
-    [channels, ...t.shape.slice(2)],
-    t._strides.slice(1),
+    [samples, channels, ...t.shape.slice(2)],
+    t._strides,
     t._offset + sample * s0 + group * channels * s1,
   );
 }
 
-/** What the positions of a piece see: [channels, ...kernel, ...out] over a padded group. */
-function patches(source: Tensor, p: Plan, first: number, rows: number): Tensor {
-  const [sc, ...spatial] = source._strides as [number, ...number[]];
+/** What the positions of a piece see: [channels, ...kernel, samples, ...out] over padded groups. */
+function patches(source: Tensor, p: Plan, { samples, first, rows }: Piece): Tensor {
+  const [sn, sc, ...spatial] = source._strides as [number, number, ...number[]];
   const out = [rows, ...p.out.slice(1)];
   return alias(
     source,
-    [p.inChannels, ...p.kernel, ...out],
+    [p.inChannels, ...p.kernel, samples, ...out],
     [
       sc,
       ...spatial.map((s, d) => s * (p.dilation[d] as number)),
+      sn,
       ...spatial.map((s, d) => s * (p.stride[d] as number)),
     ],
     source._offset + first * (spatial[0] as number) * (p.stride[0] as number),
   );
 }
 
-/** The part of a padded group that is the input. */
-function interior(padded: Tensor, p: Plan): Tensor {
+/** The part of padded groups that is the input. */
+function interior(padded: Tensor, p: Plan, samples: number): Tensor {
   let offset = padded._offset;
-  p.low.forEach((n, d) => (offset += n * (padded._strides[d + 1] as number)));
-  return alias(padded, [p.inChannels, ...p.size], padded._strides, offset);
+  p.low.forEach((n, d) => (offset += n * (padded._strides[d + 2] as number)));
+  return alias(padded, [samples, p.inChannels, ...p.size], padded._strides, offset);
 }
 
 /** Matrix `rows` × `cols` at the start of a contiguous tensor, or at a place in it. */
@@ -132,45 +166,63 @@ const matrix = (t: Tensor, rows: number, cols: number, stride = cols, offset = t
 const transposed = (t: Tensor): Tensor =>
   alias(t, [t.shape[1] as number, t.shape[0] as number], [t._strides[1] as number, t._strides[0] as number], t._offset);
 
+/** The outputs of a piece as [channels, samples, positions]. */
+function outputOf(t: Tensor, p: Plan, piece: Piece): Tensor {
+  const rows = p.outChannels;
+  return alias(
+    t,
+    [rows, piece.samples, piece.rows * rowLength(p)],
+    [p.positions, p.groups * rows * p.positions, 1],
+    t._offset + (piece.sample * p.groups + piece.group) * rows * p.positions + piece.first * rowLength(p),
+  );
+}
+
+/** The same as a matrix [channels, columns]: in place for one sample, else over a copy. */
+function outputMatrix(t: Tensor, p: Plan, piece: Piece, scratch: Tensor | null): Tensor {
+  const view = outputOf(t, p, piece);
+  if (piece.samples === 1 || scratch === null) {
+    return matrix(t, p.outChannels, widthOf(p, piece), p.positions, view._offset);
+  }
+  copyRaw(alias(scratch, view.shape, contiguousStrides(view.shape), 0), view);
+  return matrix(scratch, p.outChannels, widthOf(p, piece));
+}
+
+/** Memory for {@link outputMatrix}, where samples are taken together. */
+function outputScratch(p: Plan, like: Tensor): Tensor | null {
+  const { samples, rows } = pieceSize(p);
+  return samples === 1 ? null : allocate([p.outChannels * samples * rows * rowLength(p)], like.dtype, like._backend);
+}
+
+const columnScratch = (p: Plan, like: Tensor): Tensor => {
+  const { samples, rows } = pieceSize(p);
+  return allocate([p.depth * samples * rows * rowLength(p)], like.dtype, like._backend);
+};
+
+const paddedScratch = (p: Plan, like: Tensor): Tensor | null =>
+  p.pads ? allocate([pieceSize(p).samples, p.inChannels, ...p.padded], like.dtype, like._backend) : null;
+
 /** The dtype to compute in: 16-bit floating types are summed as float32. */
 const workType = (dtype: DType): DType => (dtype.category === 2 && dtype.itemsize < 4 ? float32 : dtype);
 
 const work = (t: Tensor): Tensor => contiguousRaw(castRaw(t, workType(t.dtype)));
 
-/**
- * Calls `visit` with the columns of each piece of each group: a matrix [depth, positions of the piece] of scratch memory, and where
- * the piece begins.
- */
-function forColumns(
-  input: Tensor,
-  p: Plan,
-  visit: (columns: Tensor, sample: number, group: number, start: number) => void,
-): void {
-  const { _backend: backend, dtype } = input;
-  const list = pieces(p);
-  const plain = isPlain(p);
-  const perRow = p.positions / Math.max(p.out[0] as number, 1);
-  const scratch = plain ? null : allocate([p.depth * (list[0]?.[1] ?? 0) * perRow], dtype, backend);
-  let padded: Tensor | null = null;
-  if (p.pads) {
-    padded = allocate([p.inChannels, ...p.padded], dtype, backend);
-    fillRaw(padded, 0);
-  }
-  for (let n = 0; n < p.samples; n++) {
-    for (let g = 0; g < p.groups; g++) {
-      const channels = groupOf(input, n, g, p.inChannels);
-      if (padded !== null) copyRaw(interior(padded, p), channels);
-      for (const [first, rows] of list) {
-        if (scratch === null) {
-          const start = first * perRow;
-          visit(matrix(channels, p.depth, rows * perRow, p.positions, channels._offset + start), n, g, start);
-          continue;
-        }
-        const seen = patches(padded ?? channels, p, first, rows);
-        copyRaw(alias(scratch, seen.shape, contiguousStrides(seen.shape), 0), seen);
-        visit(matrix(scratch, p.depth, rows * perRow), n, g, first * perRow);
-      }
+/** Calls `visit` with the columns of each piece: a matrix [depth, columns], mostly in scratch memory. */
+function forColumns(input: Tensor, p: Plan, visit: (columns: Tensor, piece: Piece) => void): void {
+  const inPlace = isPlain(p) && pieceSize(p).samples === 1;
+  const scratch = inPlace ? null : columnScratch(p, input);
+  const padded = paddedScratch(p, input);
+  if (padded !== null) fillRaw(padded, 0);
+  for (const piece of piecesOf(p)) {
+    const channels = groupOf(input, piece, p.inChannels);
+    const width = widthOf(p, piece);
+    if (scratch === null) {
+      visit(matrix(channels, p.depth, width, p.positions, channels._offset + piece.first * rowLength(p)), piece);
+      continue;
     }
+    if (padded !== null && piece.first === 0) copyRaw(interior(padded, p, piece.samples), channels);
+    const seen = patches(padded ?? channels, p, piece);
+    copyRaw(alias(scratch, seen.shape, contiguousStrides(seen.shape), 0), seen);
+    visit(matrix(scratch, p.depth, width), piece);
   }
 }
 
@@ -197,17 +249,20 @@ export function convolveRaw(
     copyRaw(out, spread);
   } else if (p.depth === 0) fillRaw(out, 0);
   if (p.depth === 0) return castRaw(out, dtype);
-  forColumns(input, p, (columns, n, g, start) => {
+  const scratch = outputScratch(p, out);
+  forColumns(input, p, (columns, piece) => {
     const rows = p.outChannels;
-    const target = matrix(
-      out,
-      rows,
-      columns.shape[1] as number,
-      p.positions,
-      (n * p.groups + g) * rows * p.positions + start,
-    );
-    const kernel = matrix(weight, rows, p.depth, p.depth, weight._offset + g * rows * p.depth);
+    // With the bias in it already, the output is added to.
+    const target =
+      bias === null && scratch !== null && piece.samples > 1
+        ? matrix(scratch, rows, widthOf(p, piece))
+        : outputMatrix(out, p, piece, scratch);
+    const kernel = matrix(weight, rows, p.depth, p.depth, weight._offset + piece.group * rows * p.depth);
     matmulRaw(target, kernel, columns, 1, bias === null ? 0 : 1);
+    if (piece.samples > 1 && scratch !== null) {
+      const view = outputOf(out, p, piece);
+      copyRaw(view, alias(scratch, view.shape, contiguousStrides(view.shape), 0));
+    }
   });
   return castRaw(out, dtype);
 }
@@ -222,11 +277,10 @@ export function convolveWeightRaw(y: Tensor, x: Tensor, shape: readonly number[]
   const sum = allocate([p.groups, p.depth, rows], input.dtype, backend);
   fillRaw(sum, 0);
   if (sum._numel > 0 && output._numel > 0) {
-    forColumns(input, p, (columns, n, g, start) => {
-      const width = columns.shape[1] as number;
-      const at = output._offset + (n * p.groups + g) * rows * p.positions + start;
-      const source = matrix(output, rows, width, p.positions, at);
-      matmulRaw(matrix(sum, p.depth, rows, rows, g * rows * p.depth), columns, transposed(source), 1, 1);
+    const scratch = outputScratch(p, output);
+    forColumns(input, p, (columns, piece) => {
+      const source = outputMatrix(output, p, piece, scratch);
+      matmulRaw(matrix(sum, p.depth, rows, rows, piece.group * rows * p.depth), columns, transposed(source), 1, 1);
     });
   }
   const out = allocate(shape, dtype, backend);
@@ -270,24 +324,31 @@ export function* kernelOffsets(kernel: readonly number[]): Generator<number[]> {
 }
 
 /** Adds columns back to where they were taken from. */
-function scatterColumns(target: Tensor, columns: Tensor, p: Plan, first: number, rows: number): void {
-  const seen = patches(target, p, first, rows);
-  const out = [rows, ...p.out.slice(1)];
+function scatterColumns(target: Tensor, columns: Tensor, p: Plan, piece: Piece): void {
+  const seen = patches(target, p, piece);
   const taken = alias(columns, seen.shape, contiguousStrides(seen.shape), 0);
-  const shape = [p.inChannels, ...out];
+  const kept = [0, ...seen.shape.map((_, d) => d).slice(1 + p.rank)];
+  const shape = kept.map((d) => seen.shape[d] as number);
   const pick = (t: Tensor, at: readonly number[]): Tensor => {
     let offset = t._offset;
     at.forEach((k, d) => (offset += k * (t._strides[1 + d] as number)));
-    return alias(t, shape, [t._strides[0] as number, ...t._strides.slice(1 + p.rank)], offset);
+    return alias(
+      t,
+      shape,
+      kept.map((d) => t._strides[d] as number),
+      offset,
+    );
   };
   for (const at of kernelOffsets(p.kernel)) addRaw(pick(seen, at), pick(taken, at));
 }
 
 /**
- * Whether the input can be made by a convolution of the output with the weight turned around, which reads columns rather than
- * adding them up: for a step of one, where the padding is less than the reach of the weight.
+ * Whether the input is made by a convolution of the output with the weight turned around, which reads columns rather than
+ * adding them up: for a step of one, where the padding is less than the reach of the weight, unless there are far more columns
+ * that way.
  */
 const turns = (w: Tensor, g: ConvGeometry): boolean =>
+  (w.shape[0] as number) <= 2 * g.groups * (w.shape[1] as number) &&
   g.stride.every((n) => n === 1) &&
   g.padding.every((n, d) => n <= (g.dilation[d] as number) * ((w.shape[d + 2] as number) - 1));
 
@@ -350,30 +411,29 @@ export function convolveInputRaw(
 }
 
 function spreadOutput(out: Tensor, output: Tensor, weight: Tensor, p: Plan): void {
-  const list = pieces(p);
-  const plain = isPlain(p);
-  const perRow = p.positions / Math.max(p.out[0] as number, 1);
-  const scratch = plain ? null : allocate([p.depth * (list[0]?.[1] ?? 0) * perRow], out.dtype, out._backend);
-  const padded = p.pads ? allocate([p.inChannels, ...p.padded], out.dtype, out._backend) : null;
-  for (let n = 0; n < p.samples; n++) {
-    for (let g = 0; g < p.groups; g++) {
-      const channels = groupOf(out, n, g, p.inChannels);
-      if (padded !== null) fillRaw(padded, 0);
-      const rows = p.outChannels;
-      const kernel = transposed(matrix(weight, rows, p.depth, p.depth, weight._offset + g * rows * p.depth));
-      for (const [first, count] of list) {
-        const width = count * perRow;
-        const at = output._offset + (n * p.groups + g) * rows * p.positions + first * perRow;
-        const source = matrix(output, rows, width, p.positions, at);
-        if (scratch === null) {
-          matmulRaw(matrix(channels, p.depth, width, p.positions, channels._offset + first * perRow), kernel, source);
-          continue;
-        }
-        const columns = matrix(scratch, p.depth, width);
-        matmulRaw(columns, kernel, source);
-        scatterColumns(padded ?? channels, columns, p, first, count);
-      }
-      if (padded !== null) copyRaw(channels, interior(padded, p));
+  const inPlace = isPlain(p) && pieceSize(p).samples === 1;
+  const scratch = inPlace ? null : columnScratch(p, out);
+  const outputs = outputScratch(p, output);
+  const padded = paddedScratch(p, out);
+  const rows = p.outChannels;
+  for (const piece of piecesOf(p)) {
+    const channels = groupOf(out, piece, p.inChannels);
+    if (padded !== null && piece.first === 0) fillRaw(padded, 0);
+    const kernel = transposed(matrix(weight, rows, p.depth, p.depth, weight._offset + piece.group * rows * p.depth));
+    const source = outputMatrix(output, p, piece, outputs);
+    const width = widthOf(p, piece);
+    if (scratch === null) {
+      matmulRaw(
+        matrix(channels, p.depth, width, p.positions, channels._offset + piece.first * rowLength(p)),
+        kernel,
+        source,
+      );
+      continue;
     }
+    const columns = matrix(scratch, p.depth, width);
+    matmulRaw(columns, kernel, source);
+    scatterColumns(padded ?? channels, columns, p, piece);
+    const done = piece.first + piece.rows === p.out[0];
+    if (padded !== null && done) copyRaw(channels, interior(padded, p, piece.samples));
   }
 }
