@@ -5,6 +5,7 @@ export * from "./functional-activation.ts";
 export * from "./functional-dropout.ts";
 export { multi_head_attention_forward, scaled_dot_product_attention } from "../ops/attention.ts";
 export { batch_norm, instance_norm } from "../ops/batch-norm.ts";
+export { bilinear } from "../ops/bilinear.ts";
 export { conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d } from "../ops/conv.ts";
 export { cross_entropy, nll_loss } from "../ops/cross-entropy.ts";
 export { cosine_similarity, pairwise_distance, pdist } from "../ops/distance.ts";

@@ -9,6 +9,7 @@ export * from "./softmax.ts";
 export * from "./batch-norm.ts";
 export * from "./layer-norm.ts";
 export * from "./embedding.ts";
+export { Bilinear } from "./bilinear.ts";
 export * from "./ctc-loss.ts";
 export * from "./linear-cross-entropy.ts";
 export * from "./loss.ts";

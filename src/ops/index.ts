@@ -4,6 +4,7 @@
 export * from "./aliases.ts";
 export * from "./arithmetic.ts";
 export { _batch_norm_with_update, _native_batch_norm_legit, native_batch_norm } from "./batch-norm.ts";
+export { bilinear } from "./bilinear.ts";
 export * from "./clamp.ts";
 export * from "./compare.ts";
 export * from "./complex.ts";
