@@ -79,7 +79,11 @@ class GraphTask {
     for (const root of roots) this.state(root.node);
     // `state` appends nodes as they are first met, so this visits each once.
     for (let i = 0; i < seen.length; i++) {
-      for (const next of (seen[i] as RunState).node._next) if (next !== null) this.state(next).dependencies++;
+      const { _next: next } = (seen[i] as RunState).node;
+      for (let k = 0; k < next.length; k++) {
+        const to = next[k];
+        if (to != null) this.state(to).dependencies++;
+      }
     }
     if (this.captures !== null) this.#prune();
   }
@@ -215,7 +219,7 @@ class GraphTask {
         shared = true;
       }
     }
-    const own = shared ? noneOwned : results.map((g, i) => g !== null && isOwn(node, g, i, results, grads, owned));
+    const own = shared ? noneOwned : ownOf(node, results, grads, owned);
     if (!this.options.retainGraph) node._release();
     if (!isLeaf) this.#descend(node, results, own);
     if (!shared && !this.options.createGraph) {
@@ -308,6 +312,21 @@ function retainGrads(hooks: NodeHooks, grads: MaybeTensor[]): boolean {
 }
 
 const noneOwned: readonly boolean[] = [];
+
+/** Which results of a node are the engine's own. */
+function ownOf(
+  node: Node,
+  results: readonly MaybeTensor[],
+  incoming: readonly MaybeTensor[],
+  owned: readonly boolean[],
+): boolean[] {
+  const own: boolean[] = [];
+  for (let i = 0; i < results.length; i++) {
+    const g = results[i] ?? null;
+    own.push(g !== null && isOwn(node, g, i, results, incoming, owned));
+  }
+  return own;
+}
 
 /**
  * Whether the memory of a node's result is the engine's own: neither another result's nor saved, and either new or that of a

@@ -21,6 +21,8 @@ interface NllParams {
   readonly ignoreIndex: number;
   /** Shape of the input, classes second. */
   readonly shape: readonly number[];
+  /** The sum of the rows' weights, once the mean has been computed: parameters belong to one call. */
+  total: Tensor | null;
 }
 
 // Operands of the row kernels: the input (or nothing), the target, the weight by class, and for backward the gradient.
@@ -156,8 +158,10 @@ const define = (name: string, gradName: string): ReturnType<typeof primitive<Nll
     forward: ([x, target, weight], p) => {
       const { loss, weights } = nllRows(x as Tensor, target as Tensor, weight ?? null, p);
       if (p.reduction === "none") return loss;
-      const total = loss.sum();
-      return p.reduction === "sum" ? total : total.div(weights.sum());
+      const sum = loss.sum();
+      if (p.reduction === "sum") return sum;
+      p.total = weights.sum();
+      return sum.div(p.total);
     },
     joint: {
       uses: () => [1],
@@ -168,8 +172,7 @@ const define = (name: string, gradName: string): ReturnType<typeof primitive<Nll
         const weight = weights.get(p) ?? null;
         let rows = g;
         if (p.reduction !== "none") {
-          const scale =
-            p.reduction === "sum" ? g : g.div(nllRows(g.new_zeros(p.shape), target, weight, p).weights.sum());
+          const scale = p.reduction === "sum" ? g : g.div(p.total as Tensor);
           rows = scale.expand(target.shape);
         }
         return [apply1(spreadPrimitive, [rows], { nll: p, target, weight }), null, null];
@@ -241,7 +244,7 @@ export const nll_loss: Op<
   ) => {
     const reduction = reductionOf(text, average, reduce);
     checkNll(x, target, weight);
-    const params: NllParams = { reduction, ignoreIndex, shape: x.shape };
+    const params: NllParams = { reduction, ignoreIndex, shape: x.shape, total: null };
     const w = weight === null ? null : castRaw(weight.detach(), x.dtype);
     if (w !== null) weights.set(params, w);
     const loss = apply1(x.ndim > 2 ? nll2dPrimitive : nllPrimitive, nllInputs(x, target, w), params);

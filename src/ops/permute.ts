@@ -47,15 +47,19 @@ export const permute: Op<(input: Tensor, ...dims: (number | readonly number[])[]
   },
 );
 
-const swapped = (n: number, a: number, b: number): number[] => {
-  const dims = Array.from({ length: n }, (_, i) => i);
-  if (n > 0) [dims[a], dims[b]] = [b, a];
-  return dims;
-};
+function swapped(x: Tensor, a: number, b: number): Geometry {
+  const shape = x.shape.slice();
+  const strides = x._strides.slice();
+  if (a !== b) {
+    [shape[a], shape[b]] = [shape[b] as number, shape[a] as number];
+    [strides[a], strides[b]] = [strides[b] as number, strides[a] as number];
+  }
+  return { shape, strides, offset: x._offset };
+}
 
 const transposePrimitive: (x: Tensor, params: readonly [number, number]) => Tensor = viewOf<readonly [number, number]>({
   name: "transpose",
-  geometry: (x, [a, b]) => permuted(x, swapped(x.ndim, a, b)),
+  geometry: (x, [a, b]) => swapped(x, a, b),
   vjp: (g, ctx) => transposePrimitive(g, ctx.params),
 });
 
@@ -67,7 +71,7 @@ export const transpose: Op<(input: Tensor, dim0: number, dim1: number) => Tensor
 
 const tPrimitive: (x: Tensor, params: null) => Tensor = viewOf<null>({
   name: "t",
-  geometry: (x) => permuted(x, swapped(x.ndim, 0, x.ndim === 2 ? 1 : 0)),
+  geometry: (x) => swapped(x, 0, x.ndim === 2 ? 1 : 0),
   vjp: (g) => tPrimitive(g, null),
 });
 
