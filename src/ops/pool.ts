@@ -3,18 +3,11 @@
  */
 import { NotImplementedError, TorchError, ValueError } from "../base/errors.ts";
 import { formatShape, numel } from "../base/shape.ts";
-import {
-  averagePoolRaw,
-  averageSpreadRaw,
-  maxPoolRaw,
-  placeRaw,
-  type PlanePlaces,
-  takeRaw,
-  type WindowGrid,
-} from "../dispatch/family/pooling.ts";
+import { averagePoolRaw, averageSpreadRaw, maxPoolRaw, type WindowGrid } from "../dispatch/family/pooling.ts";
 import { operator } from "../dispatch/op.ts";
 import { apply, apply1, type Primitive, primitive } from "../dispatch/primitive.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { placing } from "./pool-places.ts";
 import {
   adaptiveWindows,
   channelsLast,
@@ -36,28 +29,6 @@ interface MaxParams {
   readonly shape: readonly number[];
   /** Whether the result lies with its channels last. */
   readonly last: boolean;
-}
-
-interface PlaceParams {
-  readonly indices: Tensor;
-  readonly shape: readonly number[];
-  readonly places: PlanePlaces;
-}
-
-/** Gradients back to the places that maxima were taken from, and the transpose of that. */
-function placing(gradName: string): Primitive<PlaceParams> {
-  const take: Primitive<PlaceParams> = primitive<PlaceParams>({
-    name: "gather",
-    forward: ([x], { indices, places }) => takeRaw(x as Tensor, indices, places),
-    grads: [{ vjp: (g, ctx) => apply1(place, [g], ctx.params) }],
-  });
-  const place: Primitive<PlaceParams> = primitive<PlaceParams>({
-    name: "max_pool_backward",
-    gradName,
-    forward: ([g], { indices, shape, places }) => placeRaw(g as Tensor, indices, shape, places, false),
-    grads: [{ vjp: (g, ctx) => apply1(take, [g], ctx.params) }],
-  });
-  return place;
 }
 
 function maxPrimitive(name: string, gradName: string): Primitive<MaxParams> {

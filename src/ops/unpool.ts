@@ -10,6 +10,7 @@ import { viewElements } from "../tensor/data.ts";
 import { contiguousRaw } from "../dispatch/elementwise.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { pad } from "./pad.ts";
+import { placing } from "./pool-places.ts";
 import { avg_pool1d, avg_pool2d, avg_pool3d, max_pool2d, max_pool3d } from "./pool.ts";
 import { channelsLast, inFormatOf, type Sizes, sizesFor } from "./pool-windows.ts";
 import { type Op, squeeze, unsqueeze } from "./view.ts";
@@ -261,23 +262,7 @@ export const local_response_norm: Op<
 
 // --- backward as an operator -----------------------------------------------------------------------------------------
 
-const poolBackward: Primitive<UnpoolParams> = primitive<UnpoolParams>({
-  name: "max_pool2d_with_indices_backward",
-  gradName: "MaxPool2DWithIndicesBackwardBackward0",
-  forward: ([g], { indices, shape, places, last }) =>
-    inFormatOf(placeRaw(g as Tensor, indices, shape, places, false), last),
-  grads: [
-    {
-      vjp: (g, ctx) => apply1(gatherPlaces, [g], ctx.params),
-    },
-    null,
-  ],
-});
-const gatherPlaces: Primitive<UnpoolParams> = primitive<UnpoolParams>({
-  name: "gather",
-  forward: ([x], { indices, places }) => takeRaw(x as Tensor, indices, places),
-  grads: [{ vjp: (g, ctx) => apply1(poolBackward, [g], ctx.params) }],
-});
+const poolBackward = placing("MaxPool2DWithIndicesBackwardBackward0");
 
 /** The gradient of `max_pool2d` by its input. */
 export const max_pool2d_with_indices_backward: Op<(grad_output: Tensor, input: Tensor, ...args: unknown[]) => Tensor> =
