@@ -14,7 +14,6 @@ export { embedding_bag } from "../ops/embedding-bag.ts";
 export { embedding, one_hot } from "../ops/embedding.ts";
 export { channel_shuffle, fold, pixel_shuffle, pixel_unshuffle, unfold } from "../ops/fold.ts";
 export { fractional_max_pool2d, fractional_max_pool3d } from "../ops/fractional-pool.ts";
-export { fractional_max_pool2d, fractional_max_pool3d } from "../ops/fractional-pool.ts";
 export { affine_grid, grid_sample } from "../ops/grid-sample.ts";
 export { group_norm } from "../ops/group-norm.ts";
 export { interpolate, upsample, upsample_bilinear, upsample_nearest } from "../ops/interpolate.ts";

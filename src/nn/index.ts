@@ -35,6 +35,7 @@ export {
 export { GRU, LSTM, RNN, type RecurrentOptions } from "./recurrent.ts";
 export { type CellOptions, GRUCell, LSTMCell, RNNCell } from "./recurrent-cells.ts";
 export * from "./conv.ts";
+export * from "./fractional-pooling.ts";
 export * from "./pooling.ts";
 export * from "./padding.ts";
 export * from "./dropout.ts";
