@@ -14,7 +14,8 @@ import { viewElements } from "../tensor/data.ts";
 import { allocate, Tensor } from "../tensor/tensor.ts";
 import type { Op } from "./view.ts";
 
-const numbersOf = (t: Tensor): Float64Array => (keysOf([untracked(t)])[0] as { keys: Float64Array }).keys;
+/** @internal All elements as numbers. */
+export const numbersOf = (t: Tensor): Float64Array => (keysOf([untracked(t)])[0] as { keys: Float64Array }).keys;
 
 /** How often each of the numbers 0, 1, 2, … occurs; with `weights` their sums. */
 export const bincount: Op<
@@ -50,16 +51,18 @@ export const bincount: Op<
   },
 );
 
-function stored(values: Float64Array, shape: readonly number[], dtype: DType, like: Tensor): Tensor {
+/** @internal A tensor of these values. */
+export function stored(values: Float64Array, shape: readonly number[], dtype: DType, like: Tensor): Tensor {
   const out = allocate(shape, float64, like._backend);
   (viewElements(out) as Float64Array).set(values);
   return castRaw(out, dtype);
 }
 
-const rounding = (dtype: DType): ((v: number) => number) => (dtype === float64 ? (v) => v : Math.fround);
+/** @internal How numbers of a dtype are rounded. */
+export const rounding = (dtype: DType): ((v: number) => number) => (dtype === float64 ? (v) => v : Math.fround);
 
-/** The range of the data where none is given, widened where it is a point. */
-function rangeOf(
+/** @internal The range of the data where none is given, widened where it is a point. */
+export function rangeOf(
   name: string,
   values: Float64Array,
   low: number,
@@ -115,16 +118,16 @@ export const histc: Op<
   },
 );
 
-/** The edges of equal bins, as `linspace` places them. */
-function evenEdges(low: number, high: number, bins: number, dtype: DType): Float64Array {
+/** @internal The edges of equal bins, as `linspace` places them. */
+export function evenEdges(low: number, high: number, bins: number, dtype: DType): Float64Array {
   const round = rounding(dtype);
   const step = round((high - low) / bins);
   const half = Math.floor((bins + 1) / 2);
   return Float64Array.from({ length: bins + 1 }, (_, i) => round(i < half ? low + step * i : high - step * (bins - i)));
 }
 
-/** How many edges are at most `v`, less one: the number of its bin. */
-function binOf(edges: Float64Array, v: number): number {
+/** @internal How many edges are at most `v`, less one: the number of its bin. */
+export function binOf(edges: Float64Array, v: number): number {
   let low = 0;
   let high = edges.length;
   while (low < high) {
@@ -137,7 +140,8 @@ function binOf(edges: Float64Array, v: number): number {
   return bin === edges.length - 1 ? bin - 1 : bin;
 }
 
-interface HistogramOptions {
+/** Options of {@link histogram} and `histogramdd`. */
+export interface HistogramOptions {
   /** The two ends; default: the extremes of the data. */
   range?: readonly ScalarLike[] | null;
   /** How much each element counts. */
