@@ -2,6 +2,7 @@ import * as torch from "flambeau";
 import { inspect } from "node:util";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { copyModule } from "../src/nn/copy.ts";
+import { weightFrom } from "../src/nn/weight-norm.ts";
 
 const { nn } = torch;
 const { gradcheck } = torch.autograd;
@@ -426,4 +427,90 @@ describe("training", () => {
       expect(last).toBeLessThan(0.01);
     });
   }
+});
+
+describe("parametrizations", () => {
+  const { parametrizations, parametrize } = nn.utils;
+
+  it("store the length and the direction of a weight apart", () => {
+    const m = new nn.Linear(3, 2);
+    const before = m.weight.clone();
+    parametrizations.weight_norm(m);
+    expect(String(m)).toBe(
+      "ParametrizedLinear(\n  in_features=3, out_features=2, bias=True\n  (parametrizations): ModuleDict(\n    (weight): ParametrizationList(\n      (0): _WeightNorm()\n    )\n  )\n)",
+    );
+    expect(torch.allclose(m.weight, before)).toBe(true);
+    const stored = [...m.named_parameters()].map(([n]) => n);
+    expect(stored).toEqual(["bias", "parametrizations.weight.original0", "parametrizations.weight.original1"]);
+    m(torch.ones(1, 3)).sum().backward();
+    expect([...m.parameters()].every((p) => p.grad !== null)).toBe(true);
+    parametrize.remove_parametrizations(m, "weight");
+    expect([m.constructor, [...m.named_parameters()].map(([n]) => n)]).toEqual([nn.Linear, ["bias", "weight"]]);
+    expect(torch.allclose(m.weight, before)).toBe(true);
+  });
+
+  it("are chained, and go into copies", () => {
+    class Double extends nn.Module {
+      override forward(x: torch.Tensor): torch.Tensor {
+        return x.mul(2);
+      }
+      right_inverse(x: torch.Tensor): torch.Tensor {
+        return x.div(2);
+      }
+    }
+    const m = new nn.Linear(2, 2);
+    const before = m.weight.tolist();
+    parametrize.register_parametrization(m, "weight", new Double());
+    parametrize.register_parametrization(m, "weight", new Double());
+    expect(m.weight.tolist()).toEqual(before);
+    const copy = copyModule(m);
+    Reflect.set(copy, "weight", torch.ones(2, 2));
+    expect(copy.get_parameter("parametrizations.weight.original").tolist()).toEqual([
+      [0.25, 0.25],
+      [0.25, 0.25],
+    ]);
+    expect(m.weight.tolist()).toEqual(before);
+    expect(() => parametrize.register_parametrization(m, "nope", new Double())).toThrow(
+      "does not have a parameter, a buffer, or a parametrized element with name 'nope'",
+    );
+  });
+
+  it("keep matrices orthogonal while they learn", () => {
+    for (const [rows, columns] of [
+      [3, 3],
+      [4, 2],
+      [2, 4],
+    ] as const) {
+      const m = parametrizations.orthogonal(new nn.Linear(columns, rows));
+      const optimizer = new torch.optim.SGD(m.parameters(), { lr: 0.5 });
+      for (let i = 0; i < 3; i++) {
+        m(torch.ones(1, columns)).pow(2).sum().backward();
+        optimizer.step();
+      }
+      const w = rows < columns ? m.weight.t() : m.weight;
+      expect(torch.allclose(w.t().mm(w), torch.eye(Math.min(rows, columns)), { atol: 1e-5 })).toBe(true);
+    }
+  });
+
+  it("bring the largest singular value to 1", () => {
+    const m = parametrizations.spectral_norm(new nn.Linear(5, 4), { n_power_iterations: 20 });
+    m(torch.ones(1, 5));
+    expect(Number(torch.linalg.svdvals(m.weight.detach()).max().item())).toBeCloseTo(1, 3);
+    const old = nn.utils.spectral_norm(new nn.Conv2d(2, 3, 2));
+    for (let i = 0; i < 50; i++) old(torch.ones(1, 2, 3, 3));
+    expect(Number(torch.linalg.svdvals(old.weight.detach().flatten(1)).max().item())).toBeCloseTo(1, 3);
+    expect([...old.named_parameters()].map(([n]) => n)).toEqual(["bias", "weight_orig"]);
+    expect([...nn.utils.remove_spectral_norm(old).named_buffers()]).toEqual([]);
+  });
+
+  it("of the old kind have the gradient of what they compute", () => {
+    const v = torch.randn([3, 2, 2], { dtype: torch.float64, requires_grad: true });
+    const g = torch.rand([3, 1, 1], { dtype: torch.float64, requires_grad: true });
+    const m = nn.utils.weight_norm(new nn.Conv1d(2, 3, 2).double(), { dim: 0 });
+    expect(m.weight.grad_fn?.name()).toBe("WeightNormInterfaceBackward0");
+    const f = (a: torch.Tensor, b: torch.Tensor): torch.Tensor => weightFrom(a, b, 0);
+    expect(gradcheck(f, [v, g])).toBe(true);
+    expect(torch.autograd.gradgradcheck(f, [v, g])).toBe(true);
+    expect([...nn.utils.remove_weight_norm(m).named_parameters()].map(([n]) => n)).toEqual(["bias", "weight"]);
+  });
 });

@@ -90,3 +90,12 @@ export function checkName(self: Module, what: string, name: string, kind: FieldK
     throw new KeyError(`attribute '${name}' already exists`);
   }
 }
+
+/** Takes a registered field away, and gives its value. */
+export function unregister(self: Module, name: string): unknown {
+  const value: unknown = Reflect.get(self, name);
+  self._internals.kinds.delete(name);
+  self._internals.nonPersistent.delete(name);
+  Reflect.deleteProperty(self, name);
+  return value;
+}
