@@ -23,6 +23,8 @@ interface NllParams {
   readonly shape: readonly number[];
   /** The sum of the rows' weights, once the mean has been computed: parameters belong to one call. */
   total: Tensor | null;
+  /** The class weights, which take no gradient. */
+  readonly weight: Tensor | null;
 }
 
 // Operands of the row kernels: the input (or nothing), the target, the weight by class, and for backward the gradient.
@@ -169,7 +171,7 @@ const define = (name: string, gradName: string): ReturnType<typeof primitive<Nll
         const p = ctx.params;
         if (g === null || g === undefined || !ctx.needs(0)) return [null, null, null];
         const target = ctx.input(1);
-        const weight = weights.get(p) ?? null;
+        const { weight } = p;
         let rows = g;
         if (p.reduction !== "none") {
           const scale = p.reduction === "sum" ? g : g.div(p.total as Tensor);
@@ -179,9 +181,6 @@ const define = (name: string, gradName: string): ReturnType<typeof primitive<Nll
       },
     },
   });
-
-/** The class weights by the parameters of a call; they take no gradient. */
-const weights = new WeakMap<NllParams, Tensor>();
 
 const nllPrimitive = define("nll_loss", "NllLossBackward0");
 const nll2dPrimitive = define("nll_loss2d", "NllLoss2DBackward0");
@@ -244,9 +243,8 @@ export const nll_loss: Op<
   ) => {
     const reduction = reductionOf(text, average, reduce);
     checkNll(x, target, weight);
-    const params: NllParams = { reduction, ignoreIndex, shape: x.shape, total: null };
     const w = weight === null ? null : castRaw(weight.detach(), x.dtype);
-    if (w !== null) weights.set(params, w);
+    const params: NllParams = { reduction, ignoreIndex, shape: x.shape, weight: w, total: null };
     const loss = apply1(x.ndim > 2 ? nll2dPrimitive : nllPrimitive, nllInputs(x, target, w), params);
     // PyTorch computes other numbers of dims as images, and views the result in their shape.
     return reduction === "none" && x.ndim > 2 && x.ndim !== 4 ? view(loss, loss.shape) : loss;

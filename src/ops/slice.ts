@@ -137,17 +137,14 @@ export const unfold: Op<(input: Tensor, dimension: number, size: number, step: n
   { namespace: false },
 );
 
-const asStridedPrimitive = viewOf<Geometry>({
+const asStridedPrimitive = viewOf<{ readonly view: Geometry; readonly input: Geometry }>({
   name: "as_strided",
-  geometry: (_, geometry) => geometry,
-  vjp: (g, ctx) => asStridedBackward(g, ctx.shape(0), ctx.params, inputGeometry.get(ctx.params) as Geometry),
+  geometry: (_, { view }) => view,
+  vjp: (g, ctx) => asStridedBackward(g, ctx.params.view, ctx.params.input),
 });
 
-/** The geometry of the input of an `as_strided` by its parameters, which are made for each call. */
-const inputGeometry = new WeakMap<Geometry, Geometry>();
-
 /** Adds the gradient up over the memory that the view shows, and reads it through the geometry of the input. */
-function asStridedBackward(g: Tensor, _shape: readonly number[], view: Geometry, input: Geometry): Tensor {
+function asStridedBackward(g: Tensor, view: Geometry, input: Geometry): Tensor {
   const reach = (x: Geometry): number =>
     x.shape.includes(0)
       ? x.offset
@@ -184,8 +181,7 @@ export const as_strided: Op<
         `setStorage: sizes ${formatShape(size)}, strides ${formatShape(stride)}, storage offset ${start}, and itemsize ${x.dtype.itemsize} requiring a storage size of ${bytes} are out of bounds for storage of size ${x._storage.nbytes}`,
       );
     }
-    const geometry = { shape: size, strides: stride, offset: start };
-    inputGeometry.set(geometry, { shape: x.shape, strides: x._strides, offset: x._offset });
-    return asStridedPrimitive(x, geometry);
+    const view = { shape: size, strides: stride, offset: start };
+    return asStridedPrimitive(x, { view, input: { shape: x.shape, strides: x._strides, offset: x._offset } });
   },
 );
