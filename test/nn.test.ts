@@ -369,6 +369,40 @@ describe("modules that are made of others", () => {
   });
 });
 
+describe("packed sequences", () => {
+  const { rnn } = nn.utils;
+  const lists = [3, 1, 2].map((n) => torch.arange(2 * n, { dtype: torch.float32 }).view(n, 2));
+
+  it("are padded and unpadded", () => {
+    const padded = rnn.pad_sequence(lists, true, -1);
+    expect(padded.shape).toEqual([3, 3, 2]);
+    expect(padded.select(0, 1).tolist()).toEqual([
+      [0, 1],
+      [-1, -1],
+      [-1, -1],
+    ]);
+    const packed = rnn.pack_padded_sequence(padded, [3, 1, 2], { batch_first: true, enforce_sorted: false });
+    expect(packed.batch_sizes.tolist()).toEqual([3, 2, 1]);
+    const [again, lengths] = rnn.pad_packed_sequence(packed, { batch_first: true, padding_value: -1 });
+    expect(again.tolist()).toEqual(padded.tolist());
+    expect(lengths.tolist()).toEqual([3, 1, 2]);
+    expect(rnn.unpack_sequence(packed).map((t) => t.tolist())).toEqual(lists.map((t) => t.tolist()));
+    expect(() => rnn.pack_sequence(lists)).toThrow("`lengths` array must be sorted in decreasing order");
+  });
+
+  it("run through a network as each alone would", () => {
+    const m = new nn.LSTM(2, 3, { num_layers: 2, bidirectional: true });
+    const [output, [h, c]] = m(rnn.pack_sequence(lists, false));
+    const outputs = rnn.unpack_sequence(output);
+    lists.forEach((x, i) => {
+      const [alone, [h1, c1]] = m(x);
+      expect(torch.allclose(outputs[i] as torch.Tensor, alone, { atol: 1e-6 })).toBe(true);
+      expect(torch.allclose(h.select(1, i), h1, { atol: 1e-6 })).toBe(true);
+      expect(torch.allclose(c.select(1, i), c1, { atol: 1e-6 })).toBe(true);
+    });
+  });
+});
+
 describe("first values", () => {
   it("have the spread that keeps the variance", () => {
     const t = torch.empty(400, 300);

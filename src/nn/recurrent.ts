@@ -12,6 +12,7 @@ import { type Args, Configured, ConstructorSignature, type FactoryOptions } from
 import { relu } from "./functional-activation.ts";
 import { dropout } from "./functional-dropout.ts";
 import { uniform_ } from "./init.ts";
+import { PackedSequence } from "./packed.ts";
 import type { Parameter } from "./parameter.ts";
 import { type CellState, type CellWeights, gruStep, lstmStep, simpleStep, type Step } from "./recurrent-cells.ts";
 import { pythonText } from "./text.ts";
@@ -51,6 +52,58 @@ function runLayer(
   }
   if (backwards) outputs.reverse();
   return { output: stack(outputs, 0), state };
+}
+
+/** Runs a layer in one direction over packed sequences. */
+function runPacked(
+  data: Tensor,
+  sizes: readonly number[],
+  start: CellState,
+  w: CellWeights,
+  step: Step,
+  backwards: boolean,
+): { output: Tensor; state: CellState } {
+  const gates = linear(data, w.ih, w.bih).split(sizes as number[], 0) as Tensor[];
+  const outputs = new Array<Tensor>(sizes.length);
+  const rows = (state: CellState, from: number, to: number): CellState =>
+    state.map((t) => t.narrow(0, from, to - from));
+  const join = (parts: readonly CellState[]): CellState =>
+    (parts[0] as CellState).map((_, i) =>
+      cat(
+        parts.map((p) => p[i] as Tensor),
+        0,
+      ),
+    );
+  const run = (t: number, state: CellState): CellState => {
+    const next = step(gates[t] as Tensor, state, w);
+    outputs[t] = next[0] as Tensor;
+    return next;
+  };
+  if (backwards) {
+    let live = sizes.at(-1) as number;
+    let state = rows(start, 0, live);
+    for (let t = sizes.length - 1; t >= 0; t--) {
+      const size = sizes[t] as number;
+      // Shorter sequences begin, from their end, later.
+      if (size > live) state = join([state, rows(start, live, size)]);
+      live = size;
+      state = run(t, state);
+    }
+    return { output: cat(outputs, 0), state };
+  }
+  const ended: CellState[] = [];
+  let state = start;
+  let live = sizes[0] as number;
+  for (let t = 0; t < sizes.length; t++) {
+    const size = sizes[t] as number;
+    if (size < live) {
+      ended.unshift(rows(state, size, live));
+      state = rows(state, 0, size);
+    }
+    live = size;
+    state = run(t, state);
+  }
+  return { output: cat(outputs, 0), state: ended.length === 0 ? state : join([state, ...ended]) };
 }
 
 abstract class Recurrent extends Configured {
@@ -139,7 +192,38 @@ abstract class Recurrent extends Configured {
   }
 
   /** @internal Runs all layers. `states`: hidden state, and cell state if there is one, each of all layers; null for zeros. */
-  protected run(
+  protected run<T extends Tensor | PackedSequence>(
+    input: T,
+    step: Step,
+    states: readonly Tensor[] | null,
+    parts: 1 | 2,
+  ): { output: T; states: Tensor[] } {
+    if (input instanceof PackedSequence) {
+      return this.#runPacked(input, step, states, parts) as { output: T; states: Tensor[] };
+    }
+    return this.#runPadded(input, step, states, parts) as { output: T; states: Tensor[] };
+  }
+
+  #runPacked(
+    input: PackedSequence,
+    step: Step,
+    states: readonly Tensor[] | null,
+    parts: 1 | 2,
+  ): { output: PackedSequence; states: Tensor[] } {
+    const sizes = input._sizes;
+    const { sorted_indices: sorted, unsorted_indices: unsorted } = input;
+    const given = states === null || sorted === null ? states : states.map((t) => t.index_select(1, sorted));
+    const initial = this.#initial(input.data, given, sizes[0] as number, true, parts);
+    const { x, states: last } = this.#layers(input.data, initial, (data, start, w, backwards) =>
+      runPacked(data, sizes, start, w, step, backwards),
+    );
+    return {
+      output: input._with(x),
+      states: unsorted === null ? last : last.map((t) => t.index_select(1, unsorted)),
+    };
+  }
+
+  #runPadded(
     input: Tensor,
     step: Step,
     states: readonly Tensor[] | null,
@@ -149,10 +233,21 @@ abstract class Recurrent extends Configured {
       throw new ValueError(`${this.#name}: Expected input to be 2D or 3D, got ${input.ndim}D instead`);
     }
     const batched = input.ndim === 3;
-    let x = batched ? input : input.unsqueeze(this.batch_first ? 0 : 1);
-    const rows = x.shape[this.batch_first ? 0 : 1] as number;
-    const directions = this.bidirectional ? 2 : 1;
-    const count = this.num_layers * directions;
+    const given = batched ? input : input.unsqueeze(this.batch_first ? 0 : 1);
+    const rows = given.shape[this.batch_first ? 0 : 1] as number;
+    const initial = this.#initial(given, states, rows, batched, parts);
+    const timed = this.batch_first ? given.transpose(0, 1) : given;
+    const { x, states: last } = this.#layers(timed, initial, (data, start, w, backwards) =>
+      runLayer(data, start, w, step, backwards),
+    );
+    const output = this.batch_first ? x.transpose(0, 1) : x;
+    if (batched) return { output, states: last };
+    return { output: output.squeeze(this.batch_first ? 0 : 1), states: last.map((t) => t.squeeze(1)) };
+  }
+
+  /** The states at the start, checked. */
+  #initial(x: Tensor, states: readonly Tensor[] | null, rows: number, batched: boolean, parts: number): Tensor[] {
+    const count = this.num_layers * (this.bidirectional ? 2 : 1);
     const sizes = [this.proj_size > 0 ? this.proj_size : this.hidden_size, this.hidden_size];
     const initial = states === null ? this.#zeros(x, count, rows, sizes, parts) : this.#given(states, batched);
     this.#checkInput(x);
@@ -163,28 +258,31 @@ abstract class Recurrent extends Configured {
         throw new TorchError(`Expected ${what} size (${expected.join(", ")}), got [${t.shape.join(", ")}]`);
       }
     });
-    if (this.batch_first) x = x.transpose(0, 1);
+    return initial;
+  }
+
+  /** Runs one layer after the other, in both directions if wanted. */
+  #layers(
+    input: Tensor,
+    initial: readonly Tensor[],
+    layerOf: (x: Tensor, start: CellState, w: CellWeights, backwards: boolean) => { output: Tensor; state: CellState },
+  ): { x: Tensor; states: Tensor[] } {
+    let x = input;
+    const directions = this.bidirectional ? 2 : 1;
     const parted = initial.map((t) => t.unbind(0) as Tensor[]);
     const finals: Tensor[][] = initial.map(() => []);
     for (let layer = 0; layer < this.num_layers; layer++) {
       const outputs: Tensor[] = [];
       for (let d = 0; d < directions; d++) {
-        const at = layer * directions + d;
-        const start = parted.map((list) => list[at] as Tensor);
-        const { output, state } = runLayer(x, start, this.#weights(layer, d), step, d === 1);
+        const start = parted.map((list) => list[layer * directions + d] as Tensor);
+        const { output, state } = layerOf(x, start, this.#weights(layer, d), d === 1);
         outputs.push(output);
         state.forEach((t, i) => (finals[i] as Tensor[]).push(t));
       }
-      x = outputs.length === 1 ? (outputs[0] as Tensor) : cat(outputs, 2);
+      x = outputs.length === 1 ? (outputs[0] as Tensor) : cat(outputs, -1);
       if (this.dropout > 0 && this.training && layer < this.num_layers - 1) x = dropout(x, this.dropout, true);
     }
-    let output = this.batch_first ? x.transpose(0, 1) : x;
-    let last = finals.map((list) => stack(list, 0));
-    if (!batched) {
-      output = output.squeeze(this.batch_first ? 0 : 1);
-      last = last.map((t) => t.squeeze(1));
-    }
-    return { output, states: last };
+    return { x, states: finals.map((list) => stack(list, 0)) };
   }
 
   get #name(): string {
@@ -238,7 +336,14 @@ const rnnSignature = new ConstructorSignature(
   `RNN(any input_size, any hidden_size, int num_layers=1, str nonlinearity='tanh', ${rest}, ${factory})`,
 );
 
+/** Takes packed sequences too. */
+// oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- another way to call it
+export interface RNN {
+  (input: PackedSequence, hx?: Tensor | null): [PackedSequence, Tensor];
+}
+
 /** A simple recurrent network: `h = tanh(W x + U h)`. Gives all outputs, and the last hidden state of each layer. */
+// oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- another way to call it
 export class RNN extends Recurrent {
   declare readonly nonlinearity: "tanh" | "relu";
 
@@ -278,7 +383,14 @@ const lstmSignature = new ConstructorSignature(
   `LSTM(any input_size, any hidden_size, int num_layers=1, ${rest}, int proj_size=0, ${factory})`,
 );
 
+/** Takes packed sequences too. */
+// oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- another way to call it
+export interface LSTM {
+  (input: PackedSequence, hx?: readonly [Tensor, Tensor] | null): [PackedSequence, [Tensor, Tensor]];
+}
+
 /** Long short-term memory. Gives all outputs, and `[hidden, cell]`: the last states of each layer. */
+// oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- another way to call it
 export class LSTM extends Recurrent {
   constructor(...args: GatedArgs<RecurrentOptions & { proj_size?: number }>) {
     super(lstmSignature, args, () => "LSTM", 4);
@@ -294,7 +406,14 @@ const gruSignature = new ConstructorSignature(
   `GRU(any input_size, any hidden_size, int num_layers=1, ${rest}, ${factory})`,
 );
 
+/** Takes packed sequences too. */
+// oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- another way to call it
+export interface GRU {
+  (input: PackedSequence, hx?: Tensor | null): [PackedSequence, Tensor];
+}
+
 /** Gated recurrent units. Gives all outputs, and the last hidden state of each layer. */
+// oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- another way to call it
 export class GRU extends Recurrent {
   constructor(...args: GatedArgs<RecurrentOptions>) {
     super(gruSignature, args, () => "GRU", 3);

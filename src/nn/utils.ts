@@ -11,6 +11,7 @@ import { linalg_vector_norm } from "../ops/norm.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
 export * as parametrizations from "./parametrizations.ts";
+export * as rnn from "./packed.ts";
 export * as parametrize from "./parametrize.ts";
 export { remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm } from "./weight-norm.ts";
 
