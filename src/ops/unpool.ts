@@ -10,10 +10,10 @@ import { viewElements } from "../tensor/data.ts";
 import { contiguousRaw } from "../dispatch/elementwise.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { pad } from "./pad.ts";
-import { placing } from "./pool-places.ts";
+import type { PlaceParams } from "./pool-places.ts";
 import { avg_pool1d, avg_pool2d, avg_pool3d, max_pool2d, max_pool3d } from "./pool.ts";
 import { channelsLast, inFormatOf, type Sizes, sizesFor } from "./pool-windows.ts";
-import { type Op, squeeze, unsqueeze } from "./view.ts";
+import { flatten, type Op, squeeze, unsqueeze } from "./view.ts";
 
 interface UnpoolParams {
   readonly indices: Tensor;
@@ -262,7 +262,22 @@ export const local_response_norm: Op<
 
 // --- backward as an operator -----------------------------------------------------------------------------------------
 
-const poolBackward = placing("MaxPool2DWithIndicesBackwardBackward0");
+/** Of the gradient and the input, of which only the format counts: its gradient is zero. */
+const poolBackward: Primitive<PlaceParams> = primitive<PlaceParams>({
+  name: "max_pool2d_with_indices_backward",
+  gradName: "MaxPool2DWithIndicesBackwardBackward0",
+  forward: ([g], { indices, shape, places, last }) =>
+    inFormatOf(placeRaw(g as Tensor, indices, shape, places, false), last === true),
+  grads: [
+    {
+      vjp: (g, ctx) => {
+        const { indices } = ctx.params;
+        return flatten(g, -2).gather(-1, flatten(indices, -2)).reshape(indices.shape);
+      },
+    },
+    { vjp: (g, ctx) => g.new_zeros(ctx.shape(1)) },
+  ],
+});
 
 /** The gradient of `max_pool2d` by its input. */
 export const max_pool2d_with_indices_backward: Op<(grad_output: Tensor, input: Tensor, ...args: unknown[]) => Tensor> =
@@ -287,7 +302,7 @@ export const max_pool2d_with_indices_backward: Op<(grad_output: Tensor, input: T
       const n = numel(x.shape.slice(-2));
       checkPlaces(indices, n, x.shape);
       const places = { planes, n, outputs: planes === 0 ? 0 : g._numel / planes };
-      return apply1(poolBackward, [g], { indices, shape: x.shape, places, last: channelsLast(x) });
+      return apply1(poolBackward, [g, x], { indices, shape: x.shape, places, last: channelsLast(x) });
     },
     { method: false },
   );

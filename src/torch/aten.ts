@@ -3,3 +3,4 @@
  */
 export * from "../ops/index.ts";
 export * from "../ops/internal.ts";
+export { max_pool2d_with_indices_backward } from "../ops/unpool.ts";

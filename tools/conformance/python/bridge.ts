@@ -228,6 +228,8 @@ export class Bridge {
       if (object === this.#tensorClass) return this.#unbound(name);
       if (name === "__class__") return new PyType(describe(object));
       if (name === "__name__" && typeof object === "function") return object.name;
+      // The overload of an operator of `torch.ops.aten`.
+      if (name === "default" && "op" in object) return object;
       if (name === "__init__") return new PyFunction(name, () => null);
       throw new Missing(`${object === this.torch ? "torch" : describe(object)}.${name} does not exist`);
     }
