@@ -24,7 +24,7 @@ import { operator } from "../dispatch/op.ts";
 import { isOptions, PyFloat, pythonTypeOf, type ScalarLike } from "../dispatch/signature.ts";
 import { hostOf, viewElements, writeElement } from "../tensor/data.ts";
 import { allocate, allocateStrided, Tensor } from "../tensor/tensor.ts";
-import { sizesOf } from "./sizes.ts";
+import { sizesOf, withGrad } from "./sizes.ts";
 import type { Op } from "./view.ts";
 
 /** Options of the factories. */
@@ -118,7 +118,7 @@ function inferDType(values: readonly unknown[]): DType {
 }
 
 function finish(t: Tensor, options: TensorOptions): Tensor {
-  return options.requires_grad === true ? t.requires_grad_() : t;
+  return options.requires_grad === true ? withGrad(t) : t;
 }
 
 /**

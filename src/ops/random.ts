@@ -24,7 +24,7 @@ import { viewElements } from "../tensor/data.ts";
 import { allocate, Tensor } from "../tensor/tensor.ts";
 import type { TensorOptions } from "./create.ts";
 import { type Generator, streamOf } from "./generator.ts";
-import { sizesOf } from "./sizes.ts";
+import { sizesOf, withGrad } from "./sizes.ts";
 import type { Op } from "./view.ts";
 
 /** Options of the factories of random numbers. */
@@ -39,7 +39,7 @@ export interface RandomFactory {
   (...args: (number | RandomOptions)[]): Tensor;
 }
 
-const finish = (t: Tensor, options: TensorOptions): Tensor => (options.requires_grad === true ? t.requires_grad_() : t);
+const finish = (t: Tensor, options: TensorOptions): Tensor => (options.requires_grad === true ? withGrad(t) : t);
 
 type Fill = (t: Tensor, generator: unknown) => void;
 

@@ -1,8 +1,9 @@
 /**
- * Sizes among the arguments of factories: an array, or one by one, with options after them.
+ * What factories share: sizes among their arguments, an array or one by one, with options after them; and `requires_grad`.
  */
 import { ArgumentTypeError, TorchError } from "../base/errors.ts";
 import { isOptions, pythonTypeOf } from "../dispatch/signature.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 
 /** @internal The sizes and the options; throws where a size is none. */
 export function sizesOf<O extends object>(args: readonly unknown[]): { size: number[]; options: O } {
@@ -19,4 +20,12 @@ export function sizesOf<O extends object>(args: readonly unknown[]): { size: num
     }
   }
   return { size: [...size], options };
+}
+
+/** @internal The new tensor, for which gradients are to be computed. */
+export function withGrad(t: Tensor): Tensor {
+  if (t.dtype.category < 2) {
+    throw new TorchError("Only Tensors of floating point and complex dtype can require gradients");
+  }
+  return t.requires_grad_();
 }
