@@ -24,16 +24,7 @@ import { Parameter } from "./parameter.ts";
 import { checkName, type FieldKind, isModule, register, registered, typename } from "./registration.ts";
 import { type LoadResult, loadStateDict, type StateDict, type StateDictLike, stateDict } from "./state-dict.ts";
 import { moduleText } from "./text.ts";
-
-/** Options of the lists of named things. */
-export interface NamedOptions {
-  /** Put before every name. */
-  prefix?: string;
-  /** Whether the modules inside are included. Default: true. */
-  recurse?: boolean;
-  /** Whether what is shared is listed once only. Default: true. */
-  remove_duplicate?: boolean;
-}
+import { clearGrad, locate, named, namedModules, type NamedOptions, submodule, withOptions } from "./traversal.ts";
 
 /** @internal What a module keeps beside its fields. */
 export interface ModuleInternals {
@@ -43,13 +34,6 @@ export interface ModuleInternals {
   hooks: Hooks | null;
   backward: BackwardHooks | null;
 }
-
-const withOptions = (first: string | NamedOptions | undefined, recurse?: boolean): Required<NamedOptions> => {
-  const o = typeof first === "object" ? first : { prefix: first ?? "", recurse: recurse ?? true };
-  return { prefix: o.prefix ?? "", recurse: o.recurse ?? true, remove_duplicate: o.remove_duplicate ?? true };
-};
-
-const join = (prefix: string, name: string): string => (prefix === "" ? name : `${prefix}.${name}`);
 
 /** Calls a module: its hooks, and `forward`. See Note [Modules are functions]. */
 // oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- instances are functions
@@ -440,43 +424,6 @@ function callable(prototype: object): Module {
 
 // The base class has no private methods: they would be on the object that the constructor throws away.
 
-function* named<T extends object>(
-  self: Module,
-  list: (m: Module) => [string, T | null][],
-  { prefix, recurse, remove_duplicate }: Required<NamedOptions>,
-): Generator<[string, T]> {
-  const seen = new Set<T>();
-  const modules: Iterable<[string, Module]> = recurse
-    ? self.named_modules({ prefix, remove_duplicate })
-    : [[prefix, self]];
-  for (const [path, module] of modules) {
-    for (const [name, value] of list(module)) {
-      if (value === null || value === undefined) continue;
-      if (remove_duplicate) {
-        if (seen.has(value)) continue;
-        seen.add(value);
-      }
-      yield [join(path, name), value];
-    }
-  }
-}
-
-function* namedModules(self: Module, seen: Set<Module>, prefix: string, once: boolean): Generator<[string, Module]> {
-  if (once) {
-    if (seen.has(self)) return;
-    seen.add(self);
-  }
-  yield [prefix, self];
-  for (const [name, module] of self._children()) {
-    if (module !== null) yield* namedModules(module, seen, join(prefix, name), once);
-  }
-}
-
-function locate(self: Module, target: string): [Module, string] {
-  const dot = target.lastIndexOf(".");
-  return dot < 0 ? [self, target] : [self.get_submodule(target.slice(0, dot)), target.slice(dot + 1)];
-}
-
 function convert<M extends Module>(self: M, dtype: DType): M {
   return self._apply((t) => (t.dtype.is_floating_point ? t.to(dtype) : t));
 }
@@ -491,40 +438,10 @@ function backwardHooksOf(self: Module): BackwardHooks {
   return self._internals.backward;
 }
 
-function submodule(self: Module, target: string): Module {
-  let at = self;
-  if (target === "") return at;
-  for (const name of target.split(".")) {
-    const found = at._children().find(([key]) => key === name);
-    if (found === undefined) {
-      const exists = name in at;
-      throw new AttributeError(
-        exists ? `\`${name}\` is not an nn.Module` : `${at._get_name()} has no attribute \`${name}\``,
-      );
-    }
-    if (found[1] === null) throw new AttributeError(`\`${name}\` is not an nn.Module`);
-    at = found[1];
-  }
-  return at;
-}
-
 function callModule(self: Module, args: unknown[]): unknown {
   const { hooks, backward } = self._internals;
   if (hooks === null && backward === null) return self.forward(...args);
   const run = (given: unknown[]): unknown =>
     backward === null ? self.forward(...given) : backward.around(self, given, (x) => self.forward(...x) as unknown);
   return hooks === null ? run(args) : hooks.around(self, args, run);
-}
-
-/** @internal Forgets or zeroes a gradient. */
-export function clearGrad(parameter: Tensor, forget: boolean): void {
-  const extra = parameter._extra;
-  if (extra === null || extra.grad === null) return;
-  if (forget) {
-    extra.grad = null;
-    return;
-  }
-  if (extra.grad.grad_fn !== null) extra.grad.detach_();
-  else extra.grad.requires_grad_(false);
-  extra.grad.zero_();
 }

@@ -8,7 +8,7 @@ import { dtypes, get_default_dtype } from "../base/dtype.ts";
 import { ArgumentTypeError, NotImplementedError, TorchError, ValueError } from "../base/errors.ts";
 import { showAsText } from "../base/inspect.ts";
 import { isOptions, pythonTypeOf } from "../dispatch/signature.ts";
-import { clearGrad } from "../nn/module.ts";
+import { clearGrad } from "../nn/traversal.ts";
 import { pythonText } from "../nn/text.ts";
 import { tensor } from "../ops/create.ts";
 import { formatTuple } from "../tensor/format.ts";
