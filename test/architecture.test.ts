@@ -45,6 +45,7 @@ const state: Readonly<Record<string, string>> = {
   "backend/wasm/index.ts compiled": "the compiled kernels, for torch.debug",
   "backend/wasm/index.ts pruneAt": "when to look through the compiled kernels next",
   "base/dtype.ts defaultDType": "torch.set_default_dtype",
+  "nn/parametrize.ts cache": "values inside torch.nn.utils.parametrize.cached",
   "tensor/format.ts current": "torch.set_printoptions",
 };
 

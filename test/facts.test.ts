@@ -16,6 +16,11 @@ describe("facts about tensors and dtypes", () => {
     expect(torch.finfo(torch.bfloat16).eps).toBe(0.0078125);
     expect(torch.iinfo(torch.int64).max).toBe(9223372036854775807n);
     expect(torch.iinfo(torch.uint8).max).toBe(255);
+    expect(String(torch.finfo(torch.float32))).toBe(
+      "finfo(resolution=1e-06, min=-3.40282e+38, max=3.40282e+38, eps=1.19209e-07, " +
+        "smallest_normal=1.17549e-38, tiny=1.17549e-38, dtype=float32)",
+    );
+    expect(String(torch.iinfo(torch.int64))).toBe("iinfo(min=-9.22337e+18, max=9.22337e+18, dtype=int64)");
     expect(() => torch.iinfo(torch.float32)).toThrow(/requires an integer input type/);
   });
 

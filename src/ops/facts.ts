@@ -2,7 +2,7 @@
  * Facts about tensors and dtypes.
  */
 import type { DType } from "../base/dtype.ts";
-import { ArgumentTypeError, TorchError } from "../base/errors.ts";
+import { TorchError } from "../base/errors.ts";
 import { resultType } from "../base/promote.ts";
 import { sameShape } from "../base/shape.ts";
 import { operator } from "../dispatch/op.ts";
@@ -94,62 +94,3 @@ export const cpu: Op<(input: Tensor) => Tensor> = operator("cpu(Tensor input)", 
 export const ndimension: Fact<number> = operator("ndimension(Tensor input)", (x: Tensor) => x.ndim, {
   namespace: false,
 });
-
-/** Limits of a floating point dtype (`torch.finfo`). */
-export interface FloatLimits {
-  readonly bits: number;
-  /** The difference between 1 and the next number. */
-  readonly eps: number;
-  readonly max: number;
-  readonly min: number;
-  /** The smallest normal number. */
-  readonly tiny: number;
-  readonly smallest_normal: number;
-  /** The number of decimal digits that are always kept. */
-  readonly resolution: number;
-  readonly dtype: string;
-}
-
-const floatLimits: Readonly<Record<string, readonly [eps: number, max: number, tiny: number, resolution: number]>> = {
-  float16: [2 ** -10, 65504, 2 ** -14, 1e-3],
-  bfloat16: [2 ** -7, (2 - 2 ** -7) * 2 ** 127, 2 ** -126, 1e-2],
-  float32: [2 ** -23, (2 - 2 ** -23) * 2 ** 127, 2 ** -126, 1e-6],
-  float64: [Number.EPSILON, Number.MAX_VALUE, 2 ** -1022, 1e-15],
-};
-
-/** The limits of a floating point dtype; of a complex one those of its parts. */
-export function finfo(dtype: DType): FloatLimits {
-  const name = dtype.is_complex ? { 4: "float16", 8: "float32", 16: "float64" }[dtype.itemsize] : dtype.name;
-  const limits = floatLimits[name ?? ""];
-  if (limits === undefined) {
-    throw new ArgumentTypeError(
-      `torch.finfo() requires a floating point input type. Use torch.iinfo to handle '${String(dtype)}'`,
-    );
-  }
-  const [eps, max, tiny, resolution] = limits;
-  const bits = (dtype.is_complex ? dtype.itemsize / 2 : dtype.itemsize) * 8;
-  return { bits, eps, max, min: -max, tiny, smallest_normal: tiny, resolution, dtype: name as string };
-}
-
-/** Limits of an integral dtype (`torch.iinfo`). */
-export interface IntegerLimits {
-  readonly bits: number;
-  readonly max: number | bigint;
-  readonly min: number | bigint;
-  readonly dtype: string;
-}
-
-/** The limits of an integral dtype; those of int64 are bigints. */
-export function iinfo(dtype: DType): IntegerLimits {
-  if (dtype.category !== 1) {
-    throw new ArgumentTypeError(
-      `torch.iinfo() requires an integer input type. Use torch.finfo to handle '${String(dtype)}'`,
-    );
-  }
-  const bits = dtype.itemsize * 8;
-  if (bits === 64) return { bits, max: 2n ** 63n - 1n, min: -(2n ** 63n), dtype: dtype.name };
-  const span = 2 ** bits;
-  return dtype.is_signed
-    ? { bits, max: span / 2 - 1, min: -span / 2, dtype: dtype.name }
-    : { bits, max: span - 1, min: 0, dtype: dtype.name };
-}

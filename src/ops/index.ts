@@ -19,6 +19,7 @@ export { channel_shuffle, pixel_shuffle, pixel_unshuffle } from "./fold.ts";
 export * from "./dropout.ts";
 export * from "./extremes.ts";
 export * from "./facts.ts";
+export * from "./limits.ts";
 export * from "./flip.ts";
 export * from "./float-parts.ts";
 export * from "./functions.ts";
