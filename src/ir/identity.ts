@@ -29,7 +29,7 @@ export class Identity {
 }
 
 /** All that tells a node apart but its operands. */
-function label(e: Expr): string {
+export function label(e: Expr): string {
   switch (e.kind) {
     case "const":
       return `const ${e.type} ${Object.is(e.value, -0) ? "-0" : String(e.value)}`;

@@ -4,6 +4,7 @@
  * value?") are then one intersection of bit sets.
  */
 import { constant, E, type Expr, mapOperands, operands } from "../../ir/expr.ts";
+import { label } from "../../ir/identity.ts";
 import type { Stmt } from "../../ir/kernel.ts";
 
 interface Node {
@@ -14,28 +15,6 @@ interface Node {
   readonly mutable: boolean;
   /** Places that use the value. */
   uses: number;
-}
-
-function leafKey(e: Expr): string {
-  switch (e.kind) {
-    case "const":
-      return `${e.type} ${Object.is(e.value, -0) ? "-0" : String(e.value)}`;
-    case "scalar":
-      return `scalar ${e.type} ${e.slot}`;
-    case "index":
-      return `index ${e.loop}`;
-    case "var":
-      return `var ${e.type} ${e.id}`;
-    case "load":
-      return `load ${e.type} ${e.buffer}`;
-    case "unary":
-    case "binary":
-      return `${e.op} ${e.type}`;
-    case "select":
-    case "fma":
-    case "cast":
-      return `${e.kind} ${e.type}`;
-  }
 }
 
 /** Folds integer arithmetic on constants, which address calculations are full of. */
@@ -152,7 +131,7 @@ export class Graph {
     }
     const folded = foldIndex(e);
     if (folded !== e) return this.#nodes.has(folded) ? folded : this.#unique(folded);
-    let key = leafKey(e);
+    let key = label(e);
     for (const x of operands(e)) key += `,${this.#node(x).id}`;
     const same = this.#canonical.get(key);
     if (same !== undefined) return same;

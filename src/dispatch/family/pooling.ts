@@ -359,48 +359,21 @@ export function placeRaw(g: Tensor, indices: Tensor, shape: readonly number[], p
   fillRaw(out, 0);
   if (input._numel === 0 || out._numel === 0) return out;
   const key = `place_in_planes/${dtype.name}/${set}`;
-  const build = (): Kernel => {
-    const type = computeType(dtype);
-    const [planes, n, outputs] = [0, 1, 2].map((i) => E.scalar("i32", i)) as [Expr, Expr, Expr];
-    const from = E.add(E.mul(E.index(0), outputs), E.index(1));
-    const to = E.var("i32", 1);
-    const value = E.load(type, 1, from);
-    return {
-      name: "place_in_planes",
-      key,
-      buffers: [buffer("out", dtype, "readwrite"), buffer("in", dtype, "read"), buffer("indices", int64, "read")],
-      scalars: ["planes", "n", "outputs"].map((name): Uniform => ({ name, type: "i32" })),
-      body: [
+  const build = (): Kernel =>
+    placesKernel("place_in_planes", key, buffer("out", dtype, "readwrite"), dtype, (element, place) => {
+      const type = computeType(dtype);
+      const to = E.var("i32", 1);
+      const value = E.load(type, 1, element);
+      return [
+        { kind: "let", id: 1, value: place },
         {
-          kind: "loop",
-          loop: 0,
-          mode: "parallel",
-          extent: planes,
-          body: [
-            {
-              kind: "loop",
-              loop: 1,
-              mode: "serial",
-              extent: outputs,
-              body: [
-                {
-                  kind: "let",
-                  id: 1,
-                  value: E.add(E.mul(E.index(0), n), E.cast("i32", E.load("i64", 2, from))),
-                },
-                {
-                  kind: "store",
-                  buffer: 0,
-                  index: to,
-                  value: castExpr(set ? value : E.add(E.load(type, 0, to), value), dtype),
-                },
-              ],
-            },
-          ],
+          kind: "store",
+          buffer: 0,
+          index: to,
+          value: castExpr(set ? value : E.add(E.load(type, 0, to), value), dtype),
         },
-      ],
-    };
-  };
+      ];
+    });
   programOf(backend, build, key).run(out._ptr, input._ptr, places._ptr, p.planes, p.n, p.outputs);
   return out;
 }
@@ -412,35 +385,38 @@ export function takeRaw(x: Tensor, indices: Tensor, p: PlanePlaces): Tensor {
   const out = allocate(indices.shape, dtype, backend);
   if (out._numel === 0) return out;
   const key = `take_from_planes/${dtype.name}`;
-  const build = (): Kernel => {
-    const type = computeType(dtype);
-    const [planes, n, outputs] = [0, 1, 2].map((i) => E.scalar("i32", i)) as [Expr, Expr, Expr];
-    const to = E.add(E.mul(E.index(0), outputs), E.index(1));
-    const from = E.add(E.mul(E.index(0), n), E.cast("i32", E.load("i64", 2, to)));
-    return {
-      name: "take_from_planes",
-      key,
-      buffers: [buffer("out", dtype, "write"), buffer("in", dtype, "read"), buffer("indices", int64, "read")],
-      scalars: ["planes", "n", "outputs"].map((name): Uniform => ({ name, type: "i32" })),
-      body: [
-        {
-          kind: "loop",
-          loop: 0,
-          mode: "parallel",
-          extent: planes,
-          body: [
-            {
-              kind: "loop",
-              loop: 1,
-              mode: "serial",
-              extent: outputs,
-              body: [{ kind: "store", buffer: 0, index: to, value: castExpr(E.load(type, 1, from), dtype) }],
-            },
-          ],
-        },
-      ],
-    };
-  };
+  const build = (): Kernel =>
+    placesKernel("take_from_planes", key, buffer("out", dtype, "write"), dtype, (element, place) => [
+      { kind: "store", buffer: 0, index: element, value: castExpr(E.load(computeType(dtype), 1, place), dtype) },
+    ]);
   programOf(backend, build, key).run(out._ptr, input._ptr, places._ptr, p.planes, p.n, p.outputs);
   return out;
+}
+
+/** A kernel over the outputs of each plane: `body` gets the number of the element, and the place in the planes that its index names. */
+function placesKernel(
+  name: string,
+  key: string,
+  out: Buffer,
+  dtype: DType,
+  body: (element: Expr, place: Expr) => readonly Stmt[],
+): Kernel {
+  const [planes, n, outputs] = [0, 1, 2].map((i) => E.scalar("i32", i)) as [Expr, Expr, Expr];
+  const element = E.add(E.mul(E.index(0), outputs), E.index(1));
+  const place = E.add(E.mul(E.index(0), n), E.cast("i32", E.load("i64", 2, element)));
+  return {
+    name,
+    key,
+    buffers: [out, buffer("in", dtype, "read"), buffer("indices", int64, "read")],
+    scalars: ["planes", "n", "outputs"].map((scalar): Uniform => ({ name: scalar, type: "i32" })),
+    body: [
+      {
+        kind: "loop",
+        loop: 0,
+        mode: "parallel",
+        extent: planes,
+        body: [{ kind: "loop", loop: 1, mode: "serial", extent: outputs, body: body(element, place) }],
+      },
+    ],
+  };
 }
